@@ -1,0 +1,1 @@
+"""Zero-shot panoptic labelling of images and video."""

@@ -1,0 +1,1 @@
+"""SAM 2: masks from prompts, and masks through a video from memory."""

@@ -1,0 +1,1 @@
+"""How the bundled demo weights were made."""
