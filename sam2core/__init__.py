@@ -1,1 +1,21 @@
 """SAM 2: masks from prompts, and masks through a video from memory."""
+
+from sam2core.config import Sam2Config
+from sam2core.mask_decoder import MaskPrediction
+from sam2core.memory_bank import BankSettings, Memory, MemoryBank
+from sam2core.model import ImageEmbedding, Sam2
+from sam2core.prompt_encoder import Prompt
+from sam2core.weights import load, save
+
+__all__ = [
+    "BankSettings",
+    "ImageEmbedding",
+    "MaskPrediction",
+    "Memory",
+    "MemoryBank",
+    "Prompt",
+    "Sam2",
+    "Sam2Config",
+    "load",
+    "save",
+]

@@ -1,0 +1,13 @@
+"""Errors of this package. All are ``ValueError``s: something given does not fit."""
+
+
+class WeightsError(ValueError):
+    """A checkpoint that can't be read, is of something else, or does not fit the model."""
+
+
+class PromptError(ValueError):
+    """A prompt that is empty, malformed, or lies where there is no picture."""
+
+
+class UnknownObjectError(ValueError):
+    """An object id that the tracker does not know."""

@@ -1,0 +1,236 @@
+"""Sam2: the model itself, without state. Four verbs: encode_image, recall, segment, remember."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sam2core.config import Sam2Config
+from sam2core.image_encoder import ImageEncoder
+from sam2core.layers import resize_logits
+from sam2core.mask_decoder import (
+    ABSENT_LOGIT,
+    MaskDecoder,
+    MaskPrediction,
+    multimask,
+    single_mask,
+)
+from sam2core.memory_attention import MemoryAttention
+from sam2core.memory_bank import Memory, Selection
+from sam2core.memory_encoder import MemoryEncoder
+from sam2core.position import sine_time
+from sam2core.prompt_encoder import Prompt, PromptEncoder
+
+MASK_SCALE, MASK_BIAS = 20.0, -10.0
+"""A mask in [0, 1] enters the memory encoder, and leaves as logits, on the scale of -10 to 10."""
+
+
+@dataclass(frozen=True)
+class ImageEmbedding:
+    """What the model sees of B images.
+
+    ``features`` (B, dim, S/16, S/16); ``fine`` maps of strides 4 and 8, projected for the mask
+    decoder: (B, dim/8, S/4, S/4) and (B, dim/4, S/8, S/8). Indexing takes images, so
+    ``embedding[torch.tensor([0, 0, 1])]`` gives two prompts the first image and one the second.
+    """
+
+    features: Tensor
+    fine: tuple[Tensor, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, index: slice | Tensor) -> ImageEmbedding:
+        return ImageEmbedding(self.features[index], (self.fine[0][index], self.fine[1][index]))
+
+
+class Sam2(nn.Module):
+    """Segment Anything 2 (arXiv 2408.00714), images and video.
+
+    A frame of a video, for one object or for N at once, is::
+
+        embedding = model.encode_image(pixels)
+        conditioned = model.recall(embedding, [bank.select(t) for bank in banks])
+        prediction = model.segment(conditioned, prompt)
+        features = model.remember(embedding, prediction.logits, prediction.presence)
+
+    ``compute_dtype`` is what the verbs compute in, by autocast; the weights stay as they are,
+    because casting them to half precision visibly degrades masks.
+    """
+
+    def __init__(self, config: Sam2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.compute_dtype = torch.float32
+        self.image_encoder = ImageEncoder(config)
+        self.prompt_encoder = PromptEncoder(config)
+        self.mask_decoder = MaskDecoder(config)
+        self.memory_attention = MemoryAttention(config)
+        self.memory_encoder = MemoryEncoder(config)
+        self.mask_to_logits = nn.Conv2d(1, 1, kernel_size=4, stride=4)
+        """From a mask prompt to the scale of logits, for the pointer of a prompted mask."""
+        self.memory_time = nn.Parameter(torch.zeros(config.num_memories, config.memory_dim))
+        """Row i: recent memory of age i + 1; the last row: prompted memories."""
+        self.no_memory = nn.Parameter(torch.zeros(1, config.dim))
+        self.no_memory_position = nn.Parameter(torch.zeros(1, config.dim))
+        self.no_pointer = nn.Parameter(torch.zeros(1, config.dim))
+        if config.version.occlusion_embedding:
+            self.absent = nn.Parameter(torch.zeros(1, config.memory_dim))
+        if config.version.pointer_time:
+            self.pointer_time = nn.Linear(config.dim, config.memory_dim)
+
+    @property
+    def device(self) -> torch.device:
+        return self.no_memory.device
+
+    def _computing(self) -> contextlib.AbstractContextManager:
+        if self.compute_dtype == torch.float32:
+            return contextlib.nullcontext()  # the caller's own autocast, if any, stays in force
+        return torch.autocast(self.device.type, self.compute_dtype)
+
+    def encode_image(self, pixels: Tensor) -> ImageEmbedding:
+        """Normalised pixels (B, 3, S, S), see :mod:`sam2core.transforms`, to an embedding."""
+        size = self.config.image_size
+        if pixels.ndim != 4 or tuple(pixels.shape[1:]) != (3, size, size):
+            raise ValueError(f"pixels must be (B, 3, {size}, {size}), got {tuple(pixels.shape)}")
+        with self._computing():
+            stride4, stride8, features = self.image_encoder(pixels)
+            # The decoder's projections run once an image instead of once a prompt.
+            fine = self.mask_decoder.skip4(stride4), self.mask_decoder.skip8(stride8)
+        return ImageEmbedding(features, fine)
+
+    def recall(
+        self, embedding: ImageEmbedding, selections: Sequence[Selection] = ()
+    ) -> ImageEmbedding:
+        """Condition a frame on memories of N objects; without any, mark it as having none.
+
+        All selections must have the same ``extent``. ``embedding`` is of one image, or of N.
+        The result has N rows of features; its fine maps are those of ``embedding``.
+        """
+        if not selections:
+            no_memory = self.no_memory[..., None, None].to(embedding.features.dtype)
+            return ImageEmbedding(embedding.features + no_memory, embedding.fine)
+        first = selections[0]
+        if any(s.extent != first.extent for s in selections):
+            raise ValueError(
+                "objects of different memory extent can't be recalled as one batch; group them "
+                "by Selection.extent"
+            )
+        device, dtype = embedding.features.device, embedding.features.dtype
+        spatial = torch.stack(
+            [torch.stack([_features(memory) for memory, _ in s.spatial]) for s in selections]
+        ).to(device, dtype)
+        ages = torch.tensor([age for _, age in first.spatial], device=device)
+        # Age 0, prompted, is the last row: it has no direction in time.
+        spatial_time = self.memory_time[(ages - 1) % self.config.num_memories]
+
+        pointers = torch.stack(
+            [
+                torch.stack([memory.pointer for memory, _ in s.pointers])
+                if s.pointers
+                else self.no_pointer[:0]
+                for s in selections
+            ]
+        ).to(device, dtype)
+        distances = torch.tensor([d for _, d in first.pointers], device=device)
+        with self._computing():
+            if self.config.version.pointer_time and len(distances):
+                scaled = distances.float() / first.pointer_scale
+                encoded = sine_time(scaled, self.config.dim)
+                pointer_time = self.pointer_time(encoded.to(self.no_pointer.dtype))
+            else:
+                pointer_time = spatial_time.new_zeros(len(distances), self.config.memory_dim)
+            features = self.memory_attention(
+                embedding.features, spatial, spatial_time, pointers, pointer_time
+            )
+        return ImageEmbedding(features, embedding.fine)
+
+    def segment(
+        self,
+        embedding: ImageEmbedding,
+        prompt: Prompt,
+        multimask_output: bool = False,
+        dynamic: bool = True,
+    ) -> MaskPrediction:
+        """Masks for N prompts on a conditioned embedding of one image or of N.
+
+        Gives three masks a prompt with ``multimask_output`` and else one, which ``dynamic``
+        replaces by the best of the three where it is unstable.
+        """
+        with self._computing():
+            tokens, visible, dense = self.prompt_encoder(prompt)
+            height, width = embedding.features.shape[-2:]
+            position = self.prompt_encoder.position.grid(height, width)
+            every = self.mask_decoder(
+                embedding.features, embedding.fine, position, tokens, visible, dense
+            )
+        every = MaskPrediction(
+            every.logits.float(), every.iou.float(), every.pointer.float(), every.presence.float()
+        )
+        return multimask(every) if multimask_output else single_mask(every, dynamic)
+
+    def gate(self, prediction: MaskPrediction) -> MaskPrediction:
+        """Make the masks and pointers of objects that are not in the picture say so."""
+        present = prediction.presence > 0
+        return MaskPrediction(
+            torch.where(present[..., None, None], prediction.logits, ABSENT_LOGIT),
+            prediction.iou,
+            torch.where(present[..., None], prediction.pointer, self.no_pointer.float()),
+            prediction.presence,
+        )
+
+    def adopt(self, embedding: ImageEmbedding, masks: Tensor) -> MaskPrediction:
+        """Take masks (N, 1, S, S) of 0 and 1 as the answer, without asking the decoder for it.
+
+        The decoder only gives the pointer (of its best mask) for what the mask shows. An empty
+        mask means that the object is not in the picture. ``embedding`` is as encoded, without
+        recall. The logits are -10 and 10, at a quarter of the size.
+        """
+        count, size = len(masks), self.config.image_size
+        if masks.ndim != 4 or tuple(masks.shape[1:]) != (1, size, size):
+            raise ValueError(f"masks must be (N, 1, {size}, {size}), got {tuple(masks.shape)}")
+        logits = masks.float() * MASK_SCALE + MASK_BIAS
+        small = self.config.mask_size
+        low = F.interpolate(
+            logits, size=(small, small), mode="bilinear", align_corners=False, antialias=True
+        )
+        empty = Prompt.empty(count, self.device)
+        mask_logits = self.mask_to_logits(masks.to(self.no_memory.dtype))
+        prompt = Prompt(empty.points, empty.labels, mask_logits)
+        answer = self.gate(self.segment(embedding, prompt, multimask_output=True).best())
+        shown = masks.flatten(1).any(dim=1, keepdim=True)
+        pointer = torch.where(shown[..., None], answer.pointer, self.no_pointer.float())
+        presence = shown.float() * MASK_SCALE + MASK_BIAS
+        return MaskPrediction(low, torch.ones_like(presence), pointer, presence)
+
+    def remember(
+        self,
+        embedding: ImageEmbedding,
+        logits: Tensor,
+        presence: Tensor,
+        binary: bool = False,
+    ) -> Tensor:
+        """Memory features (N, h*w, memory_dim) of N masks on the unconditioned embedding.
+
+        ``logits`` (N, 1, ., .) are resized to the model's square; ``presence`` is (N, 1). With
+        ``binary`` the mask enters as 0 and 1: what a person has confirmed is certain.
+        """
+        size = self.config.image_size
+        full = resize_logits(logits, (size, size))
+        mask = (full > 0).float() if binary else full.sigmoid()
+        with self._computing():
+            features = self.memory_encoder(embedding.features, mask * MASK_SCALE + MASK_BIAS)
+        if self.config.version.occlusion_embedding:
+            absent = (presence <= 0).to(features.dtype)[..., None, None]
+            features = features + absent * self.absent[..., None, None].to(features.dtype)
+        return features.flatten(2).transpose(1, 2)
+
+
+def _features(memory: Memory) -> Tensor:
+    assert memory.features is not None, "a selected spatial memory has features"
+    return memory.features

@@ -1,0 +1,111 @@
+"""Where things are, as numbers: sine maps, random Fourier features, axial RoPE, time."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sam2core.layers import no_autocast
+
+
+def sine_map(channels: int, height: int, width: int, device: torch.device) -> Tensor:
+    """Sine position encoding of a grid, (1, channels, height, width), float32.
+
+    The first half of the channels encodes y, the second x, each as interleaved sine and
+    cosine of coordinates normalised to (0, 2 pi] (DETR, arXiv 2005.12872, appendix A.4).
+    """
+    half = channels // 2
+    index = torch.arange(half, dtype=torch.float32, device=device)
+    period = 10000.0 ** (2 * (index // 2) / half)
+
+    def encode(length: int) -> Tensor:
+        position = torch.arange(1, length + 1, dtype=torch.float32, device=device)
+        angle = (position / (length + 1e-6) * 2 * math.pi)[:, None] / period
+        return torch.stack((angle[:, 0::2].sin(), angle[:, 1::2].cos()), dim=2).flatten(1)
+
+    y = encode(height).T[:, :, None].expand(half, height, width)
+    x = encode(width).T[:, None, :].expand(half, height, width)
+    return torch.cat((y, x)).unsqueeze(0)
+
+
+def sine_time(distance: Tensor, channels: int) -> Tensor:
+    """Sine encoding (N, channels) of distances in time (N,), sines first, then cosines.
+
+    (Attention is all you need, arXiv 1706.03762, section 3.5, with paired frequencies.)
+    """
+    half = channels // 2
+    index = torch.arange(half, dtype=torch.float32, device=distance.device)
+    period = 10000.0 ** (2 * (index // 2) / half)
+    angle = distance.float()[:, None] / period
+    return torch.cat((angle.sin(), angle.cos()), dim=1)
+
+
+class RandomFourier(nn.Module):
+    """Random Fourier features of 2-D positions (arXiv 2006.10739), shared by prompts and image.
+
+    One matrix serves both: a point can only be found in the image because its features equal
+    those of the place it lies in.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("matrix", torch.randn(2, dim // 2))
+        self.matrix: Tensor
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """Positions (..., 2) as (x, y) in [0, 1] to features (..., dim), float32."""
+        with no_autocast(positions):
+            angle = (2 * positions.float() - 1) @ self.matrix.float() * (2 * math.pi)
+            return torch.cat((angle.sin(), angle.cos()), dim=-1)
+
+    def grid(self, height: int, width: int) -> Tensor:
+        """Features (1, dim, height, width) of the centres of a grid of cells."""
+        device = self.matrix.device
+        y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height
+        x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width
+        positions = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+        return self(positions).permute(2, 0, 1).unsqueeze(0)
+
+
+class AxialRope(nn.Module):
+    """Rotary position embedding over a square grid (arXiv 2403.13298, axial frequencies).
+
+    The first half of the channel pairs turns with x, the second with y.
+    """
+
+    def __init__(self, dim: int, theta: float = 10000.0) -> None:
+        super().__init__()
+        self.dim = dim
+        frequency = theta ** -(torch.arange(0, dim // 2, 2, dtype=torch.float32) / (dim // 2))
+        self.register_buffer("frequency", frequency, persistent=False)
+        self.frequency: Tensor
+        self._cached: tuple[tuple[int, int, torch.device], Tensor, Tensor] | None = None
+
+    def rotation(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (height*width, dim // 2) of the angles at every cell."""
+        key = (height, width, self.frequency.device)
+        if self._cached is None or self._cached[0] != key:
+            device = self.frequency.device
+            y, x = torch.meshgrid(
+                torch.arange(height, device=device, dtype=torch.float32),
+                torch.arange(width, device=device, dtype=torch.float32),
+                indexing="ij",
+            )
+            angle = torch.cat(
+                (
+                    x.reshape(-1, 1) * self.frequency.float(),
+                    y.reshape(-1, 1) * self.frequency.float(),
+                ),
+                dim=1,
+            )
+            self._cached = (key, angle.cos(), angle.sin())
+        return self._cached[1], self._cached[2]
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn neighbouring channel pairs of (..., L, dim) by the angles (L, dim // 2)."""
+    pairs = x.float().unflatten(-1, (-1, 2))
+    a, b = pairs.unbind(-1)
+    return torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2).to(x.dtype)
