@@ -1,6 +1,7 @@
 """SAM 2: masks from prompts, and masks through a video from memory."""
 
 from sam2core.config import Sam2Config
+from sam2core.image_segmenter import ImageMasks, ImageSegmenter
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import BankSettings, Memory, MemoryBank
 from sam2core.model import ImageEmbedding, Sam2
@@ -10,6 +11,8 @@ from sam2core.weights import load, save
 __all__ = [
     "BankSettings",
     "ImageEmbedding",
+    "ImageMasks",
+    "ImageSegmenter",
     "MaskPrediction",
     "Memory",
     "MemoryBank",

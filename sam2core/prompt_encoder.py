@@ -50,6 +50,14 @@ class Prompt:
         logits = None if self.mask_logits is None else self.mask_logits[index]
         return Prompt(self.points[index], self.labels[index], logits)
 
+    def to(self, device: torch.device) -> Prompt:
+        logits = self.mask_logits
+        return Prompt(
+            self.points.to(device),
+            self.labels.to(device),
+            None if logits is None else logits.to(device),
+        )
+
     @classmethod
     def empty(cls, count: int, device: torch.device) -> Prompt:
         """``count`` prompts without points."""

@@ -1,0 +1,123 @@
+"""ImageSegmenter: encode a picture once, then ask for as many masks as you like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sam2core.errors import PromptError
+from sam2core.mask_decoder import MaskPrediction
+from sam2core.model import ImageEmbedding, Sam2
+from sam2core.transforms import Picture, as_rgb, to_masks, to_pixels, to_prompt
+
+
+@dataclass(frozen=True)
+class ImageMasks:
+    """The answer to N prompts, M masks each (M is 3 with ``multimask``, else 1).
+
+    ``logits`` (N, M, h, w), float32, at a quarter of the model's resolution: what
+    ``mask_logits`` of a next prompt takes. ``iou`` (N, M) is the model's own estimate of each
+    mask's IoU, ``presence`` (N,) the logit of there being such an object. ``size`` is the
+    (height, width) of the picture; masks are made at that size when they are asked for.
+    """
+
+    logits: Tensor
+    iou: Tensor
+    presence: Tensor
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    def masks(self) -> np.ndarray:
+        """All masks, bool (N, M, H, W)."""
+        return np.concatenate([m[None] for m in self] or [np.zeros((0, 1, *self.size), bool)])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Of every prompt its masks, bool (M, H, W): one at a time, for many large ones."""
+        for logits in self.logits:
+            yield to_masks(logits[None], *self.size)[0].cpu().numpy()
+
+    def best(self) -> ImageMasks:
+        """Of every prompt the mask with the highest estimated IoU (M becomes 1)."""
+        rows = torch.arange(len(self), device=self.iou.device)[:, None]
+        index = self.iou.argmax(dim=1, keepdim=True)
+        return ImageMasks(self.logits[rows, index], self.iou[rows, index], self.presence, self.size)
+
+    def stability(self, offset: float = 1.0) -> Tensor:
+        """IoU (N, M) of each mask's cut at +offset with its cut at -offset."""
+        inside = (self.logits > offset).sum(dim=(-2, -1)).float()
+        around = (self.logits > -offset).sum(dim=(-2, -1)).float()
+        return torch.where(around > 0, inside / around.clamp(min=1), 0.0)
+
+
+class ImageSegmenter:
+    """Masks of one picture from points, boxes and earlier masks.
+
+    ``prompts_per_batch`` bounds the memory of one pass of the decoder; it does not change the
+    result.
+    """
+
+    def __init__(self, model: Sam2, prompts_per_batch: int = 64) -> None:
+        if prompts_per_batch < 1:
+            raise ValueError(f"prompts_per_batch must be at least 1, got {prompts_per_batch}")
+        self.model = model
+        self.prompts_per_batch = prompts_per_batch
+        self._embedding: ImageEmbedding | None = None
+        self._size = (0, 0)
+
+    @torch.inference_mode()
+    def set_image(self, image: Picture) -> None:
+        """Encode a picture: an RGB uint8 array (H, W, 3), a PIL image or a path."""
+        rgb = as_rgb(image)
+        pixels = to_pixels(rgb, self.model.config.image_size).to(self.model.device)
+        self._embedding = self.model.recall(self.model.encode_image(pixels))
+        self._size = rgb.shape[:2]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture that is set."""
+        self._require_image()
+        return self._size
+
+    @torch.inference_mode()
+    def segment(
+        self,
+        points: Any = None,
+        labels: Any = None,
+        boxes: Any = None,
+        mask_logits: Any = None,
+        multimask: bool = False,
+    ) -> ImageMasks:
+        """Masks for N prompts on the picture that was set, in one batched call.
+
+        ``points`` (N, K, 2), (K, 2) or a ragged list, as (x, y) in pixels, with ``labels`` 1
+        (positive, the default) or 0 (negative); ``boxes`` (N, 4) or (4,), xyxy in pixels;
+        ``mask_logits`` (N, h, w) or (h, w) from an earlier answer. They combine: a box with
+        points inside it is one prompt. With ``multimask`` every prompt gets three masks, which
+        is for single clicks, whose object may be a part or the whole.
+
+        Raises ``PromptError`` for prompts that are empty, malformed or outside of the picture.
+        """
+        embedding = self._require_image()
+        if all(given is None or len(given) == 0 for given in (points, boxes, mask_logits)):
+            raise PromptError("a prompt needs points, boxes or mask_logits; none was given")
+        config = self.model.config
+        prompt = to_prompt(*self._size, config.image_size, points, labels, boxes, mask_logits)
+        step = self.prompts_per_batch
+        answers = [
+            self.model.segment(embedding, prompt[i : i + step].to(self.model.device), multimask)
+            for i in range(0, len(prompt), step)
+        ]
+        answer = MaskPrediction.cat(answers)
+        return ImageMasks(answer.logits, answer.iou, answer.presence[:, 0], self._size)
+
+    def _require_image(self) -> ImageEmbedding:
+        if self._embedding is None:
+            raise ValueError("no picture is set yet: call set_image(image) first")
+        return self._embedding

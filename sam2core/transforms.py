@@ -1,0 +1,186 @@
+"""The one place where pixels become model coordinates, and masks become pixels again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional as F
+
+from sam2core.errors import PromptError
+from sam2core.layers import resize_logits
+from sam2core.prompt_encoder import BOTTOM_RIGHT, PADDING, TOP_LEFT, Prompt
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+Picture = np.ndarray | Image.Image | str | os.PathLike
+
+
+def as_rgb(picture: Picture) -> np.ndarray:
+    """A picture as RGB uint8 (H, W, 3).
+
+    Takes uint8 arrays (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), PIL images and paths. Grey
+    is repeated in three channels, alpha is dropped, EXIF rotation is applied.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        try:
+            with Image.open(picture) as opened:
+                return as_rgb(opened)
+        except FileNotFoundError as error:
+            raise ValueError(f"{picture}: no such picture") from error
+        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            raise ValueError(f"{picture}: can't be read as a picture ({error})") from error
+    if isinstance(picture, Image.Image):
+        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    array = np.asarray(picture)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise ValueError(
+            f"a picture must be a uint8 array (H, W, 3), or (H, W) grey or (H, W, 4) with alpha; "
+            f"got {array.dtype} {array.shape}"
+        )
+    if 0 in array.shape:
+        raise ValueError(f"a picture must have at least one pixel, got shape {array.shape}")
+    if array.shape[2] == 1:
+        return np.repeat(array, 3, axis=2)
+    return np.ascontiguousarray(array[..., :3])
+
+
+def to_pixels(picture: np.ndarray, size: int) -> Tensor:
+    """RGB uint8 (H, W, 3) to normalised pixels (1, 3, size, size).
+
+    The picture is squeezed into the square without keeping its aspect, as in training.
+    """
+    pixels = torch.from_numpy(np.array(picture, copy=True)).permute(2, 0, 1)[None].float() / 255
+    pixels = F.interpolate(
+        pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+    )
+    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
+    return (pixels - mean) / std
+
+
+def to_masks(logits: Tensor, height: int, width: int) -> Tensor:
+    """Mask logits (N, M, h, w) to bool masks (N, M, height, width)."""
+    return resize_logits(logits, (height, width)) > 0
+
+
+def to_prompt(
+    height: int,
+    width: int,
+    image_size: int,
+    points: Any = None,
+    labels: Any = None,
+    boxes: Any = None,
+    mask_logits: Any = None,
+) -> Prompt:
+    """Prompts in pixels of a (height, width) picture to the model's coordinates, on the CPU.
+
+    ``points`` is (N, K, 2) as (x, y), (K, 2) for one prompt, or a list of N arrays (K_i, 2);
+    ``labels`` alike without the 2: 1 positive (the default), 0 negative, -1 padding. ``boxes``
+    is (N, 4) or (4,), xyxy; what of it lies outside of the picture is cut off. ``mask_logits``
+    is (N, h, w) or (h, w), from an earlier answer. What is given must agree in N.
+    """
+    parts: list[tuple[Tensor, Tensor]] = []
+    logits = None
+    if labels is not None and points is None:
+        raise PromptError("labels were given without points")
+    if boxes is not None:
+        parts.append(_corners(boxes, height, width))
+    if points is not None:
+        parts.append(_points(points, labels, height, width))
+    if mask_logits is not None:
+        logits = torch.as_tensor(mask_logits).float()
+        logits = logits[None, None] if logits.ndim == 2 else logits[:, None]
+        if logits.ndim != 4:
+            raise PromptError(
+                f"mask_logits must be (N, h, w) or (h, w), got {tuple(np.shape(mask_logits))}"
+            )
+    counts = {len(p) for p, _ in parts} | ({len(logits)} if logits is not None else set())
+    if not counts:
+        raise PromptError("a prompt needs points, boxes or mask_logits; none was given")
+    if len(counts) > 1:
+        raise PromptError(f"points, boxes and mask_logits must agree in number, got {counts}")
+    if not parts:
+        empty = Prompt.empty(counts.pop(), torch.device("cpu"))
+        return Prompt(empty.points, empty.labels, logits)
+    scale = torch.tensor([image_size / width, image_size / height])
+    all_points = torch.cat([p for p, _ in parts], dim=1) * scale
+    return Prompt(all_points, torch.cat([label for _, label in parts], dim=1), logits)
+
+
+def _corners(boxes: Any, height: int, width: int) -> tuple[Tensor, Tensor]:
+    xyxy = torch.as_tensor(np.asarray(boxes, dtype=np.float32))
+    xyxy = xyxy[None] if xyxy.ndim == 1 else xyxy
+    if xyxy.ndim != 2 or xyxy.shape[1] != 4:
+        raise PromptError(f"boxes must be (N, 4) or (4,) as xyxy, got {tuple(np.shape(boxes))}")
+    limit = torch.tensor([width, height, width, height], dtype=torch.float32)
+    inside = torch.minimum(xyxy.clamp(min=0), limit)
+    bad = ~((inside[:, 2:] > inside[:, :2]).all(dim=1) & xyxy.isfinite().all(dim=1))
+    if bad.any():
+        raise PromptError(
+            f"boxes must be xyxy with x1 < x2 and y1 < y2 and meet the picture of {width} x "
+            f"{height} pixels; got {xyxy[bad][:3].tolist()}"
+        )
+    corners = torch.tensor([TOP_LEFT, BOTTOM_RIGHT]).expand(len(xyxy), 2)
+    return inside.view(-1, 2, 2), corners
+
+
+def _points(points: Any, labels: Any, height: int, width: int) -> tuple[Tensor, Tensor]:
+    rows = _rows(points, 2, "points")
+    label_rows: list[np.ndarray] = (
+        [np.ones(len(r), dtype=np.int64) for r in rows]
+        if labels is None
+        else [r[:, 0].astype(np.int64) for r in _rows(labels, 1, "labels")]
+    )
+    if [len(r) for r in rows] != [len(r) for r in label_rows]:
+        raise PromptError(
+            f"every point needs one label; got {[len(r) for r in rows][:10]} points and "
+            f"{[len(r) for r in label_rows][:10]} labels"
+        )
+    longest = max((len(r) for r in rows), default=0)
+    xy = np.zeros((len(rows), longest, 2), dtype=np.float32)
+    kind = np.full((len(rows), longest), PADDING, dtype=np.int64)
+    for i, (row, label_row) in enumerate(zip(rows, label_rows, strict=True)):
+        xy[i, : len(row)], kind[i, : len(row)] = row, label_row
+    unknown = set(np.unique(kind)) - {PADDING, 0, 1}
+    if unknown:
+        raise PromptError(
+            f"labels must be 1 (positive), 0 (negative) or -1 (padding), got {sorted(unknown)}; "
+            f"boxes are given as boxes"
+        )
+    inside = (xy >= 0).all(-1) & (xy <= (width, height)).all(-1)
+    outside = ~inside & (kind != PADDING)
+    if outside.any():
+        raise PromptError(
+            f"points must lie in the picture of {width} x {height} pixels, as (x, y); got "
+            f"{xy[outside][:3].tolist()}"
+        )
+    if not (kind != PADDING).any(axis=1).all():
+        raise PromptError("every prompt needs at least one point that is not padding")
+    return torch.from_numpy(xy), torch.from_numpy(kind)
+
+
+def _rows(values: Any, width: int, name: str) -> list[np.ndarray]:
+    """N arrays (K_i, width) from one array or from a ragged list."""
+    if isinstance(values, Tensor):
+        values = values.cpu().numpy()
+    rows: Sequence[Any]
+    try:
+        array = np.asarray(values, dtype=np.float32)
+        depth = 3 if width == 2 else 2
+        rows = [array] if array.ndim == depth - 1 else list(array)
+    except ValueError:  # ragged
+        rows = [np.asarray(row, dtype=np.float32) for row in values]
+    if width == 1:
+        rows = [row[:, None] if row.ndim == 1 else row for row in rows]
+    if not rows or any(row.ndim != 2 or row.shape[1] != width for row in rows):
+        expected = "(N, K, 2), (K, 2) or N times (K, 2)" if width == 2 else "(N, K) or (K,)"
+        raise PromptError(f"{name} must be {expected}, got {values!r:.120}")
+    return list(rows)
