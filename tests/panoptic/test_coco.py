@@ -38,7 +38,7 @@ def test_colours_are_the_digits_of_the_id():
 
 
 def test_files_are_those_of_the_format(tmp_path):
-    path, content = saved(tmp_path)
+    _, content = saved(tmp_path)
     png = np.asarray(Image.open(tmp_path / "one.png"))
     assert png[0, 1].tolist() == [70_000 % 256, 70_000 // 256 % 256, 70_000 // 65_536]
     assert content["annotations"] == [
@@ -108,9 +108,13 @@ def test_many_results_share_one_json(tmp_path):
 
 
 def test_without_success_no_json_appears(tmp_path):
-    with pytest.raises(RuntimeError, match="halfway"), CocoPanopticWriter(tmp_path) as writer:
-        writer.add(RESULT, "a.jpg")
-        raise RuntimeError("halfway")
+    def fail_halfway():
+        with CocoPanopticWriter(tmp_path) as writer:
+            writer.add(RESULT, "a.jpg")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        fail_halfway()
     assert not (tmp_path / "panoptic.json").exists()
 
 
