@@ -72,9 +72,9 @@ class Casting:
         """A thing somewhere in the view, mostly inside it, and its noun."""
         noun = self.nouns[rng.integers(len(self.nouns))]
         picture = self.anything(rng) if anything else self.picture(rng, noun)
-        if augment and rng.random() < augment:
-            picture = restyle(picture, rng)
         size = float(np.exp(rng.uniform(*np.log(_SIZES))))
+        if augment and rng.random() < augment:
+            picture = restyle(picture, rng, int(np.clip(size * view.pixels, 40, 96)))
         half_w, half_h = (s / view.pixels / 2 for s in (view.width, view.height))
         reach = size * 0.33
         actor = Actor(

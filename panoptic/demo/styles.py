@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image, ImageFilter
+from scipy import ndimage
 
+from panoptic.demo.artwork import crop_to_content
 from panoptic.demo.sprites import Picture
 
 
 def restyle(picture: Picture, rng: np.random.Generator, pixels: int = 96) -> Picture:
-    """The picture in a random manner: flat colours, ink lines, an outline, at most so large.
+    """The picture in a random manner: flat colours, ink lines, an outline.
 
-    Names must survive, so shapes stay and hues are left to the colouring of the actor.
+    Names must survive, so shapes stay; hues are the business of the actor's colouring. ``pixels``
+    is the longer side that the picture will be drawn at: lines of 1 to 4 hundredths of that.
     """
     image = Image.fromarray(picture.rgba).convert("RGBa")
     shrink = pixels / max(image.size)
@@ -26,13 +29,15 @@ def restyle(picture: Picture, rng: np.random.Generator, pixels: int = 96) -> Pic
     if rng.random() < 0.5:
         rgba = _flat_colours(rgba, int(rng.integers(2, 6)))
     if rng.random() < 0.5:
-        rgba = _ink_lines(rgba, rng.uniform(0.3, 1.2))
+        thick = rng.random() < max(image.size) / 128
+        rgba = _ink_lines(rgba, rng.uniform(0.3, 1), thick)
     if rng.random() < 0.55:
-        black = rng.random() < 0.75
-        ink = rng.uniform(0, 50, 3) if black else rng.uniform(200, 255, 3)
-        rgba = _outline(rgba, int(rng.choice([3, 3, 5])), ink)
+        black = rng.random() < 0.8
+        ink = rng.uniform(0, 45, 3) if black else rng.uniform(200, 255, 3)
+        reach = max(1, round(max(image.size) * rng.uniform(0.01, 0.04)))
+        rgba = _outline(rgba, min(reach, margin), ink)
     straight = Image.frombuffer("RGBa", padded.size, rgba.astype(np.uint8).tobytes())
-    return Picture(_cropped(np.asarray(straight.convert("RGBA"))))
+    return Picture(crop_to_content(np.asarray(straight.convert("RGBA"))))
 
 
 def _flat_colours(rgba: np.ndarray, levels: int) -> np.ndarray:
@@ -43,32 +48,28 @@ def _flat_colours(rgba: np.ndarray, levels: int) -> np.ndarray:
     return np.concatenate([flat * rgba[..., 3:] / 255, rgba[..., 3:]], axis=2)
 
 
-def _ink_lines(rgba: np.ndarray, strength: float) -> np.ndarray:
+def _ink_lines(rgba: np.ndarray, strength: float, thick: bool) -> np.ndarray:
     """Darken where colours change, as if the inner edges were drawn with a pen."""
     grey = rgba[..., :3].mean(axis=2)
     edge = np.zeros_like(grey)
     edge[:, 1:] += np.abs(np.diff(grey, axis=1))
     edge[1:] += np.abs(np.diff(grey, axis=0))
-    ink = np.clip(edge / 40 - 0.4, 0, 1)[..., None] * min(strength, 1.0)
+    ink = np.clip(edge / 40 - 0.4, 0, 1)
+    if thick:
+        ink = ndimage.maximum_filter(ink, size=2)
     out = rgba.copy()
-    out[..., :3] *= 1 - ink
+    out[..., :3] *= 1 - ink[..., None] * np.float32(strength)
     return out
 
 
-def _outline(rgba: np.ndarray, width: int, ink: np.ndarray) -> np.ndarray:
-    """Put a line of ``ink`` around the picture; it belongs to the thing."""
+def _outline(rgba: np.ndarray, reach: int, ink: np.ndarray) -> np.ndarray:
+    """Put a line of ``ink`` around the picture, so many pixels wide; it belongs to the thing."""
     alpha = Image.fromarray(rgba[..., 3].astype(np.uint8))
-    grown = np.asarray(alpha.filter(ImageFilter.MaxFilter(width)), np.float32)
+    grown = np.asarray(alpha.filter(ImageFilter.MaxFilter(2 * reach + 1)), np.float32)
     out = rgba.copy()
     out[..., :3] += (grown - rgba[..., 3])[..., None] / 255 * ink.astype(np.float32)
     out[..., 3] = grown
     return np.clip(out, 0, 255)
-
-
-def _cropped(rgba: np.ndarray) -> np.ndarray:
-    from panoptic.demo.artwork import crop_to_content
-
-    return crop_to_content(rgba)
 
 
 def random_picture(rng: np.random.Generator, texture: np.ndarray, pixels: int = 80) -> Picture:
@@ -98,10 +99,10 @@ def random_picture(rng: np.random.Generator, texture: np.ndarray, pixels: int = 
     if rng.random() < 0.5:  # Nearly plain colour with a trace of the texture.
         rgb = rng.uniform(0, 255, 3).astype(np.float32) + (rgb - rgb.mean()) * rng.uniform(0, 0.5)
     rgba = np.dstack([np.clip(rgb, 0, 255), alpha * 255]).astype(np.uint8)
-    cropped = _cropped(rgba)
+    cropped = crop_to_content(rgba)
     if min(cropped.shape[:2]) < 8:
         rgba[..., 3] = np.where(reach < 0.8, 255, 0)
-        cropped = _cropped(rgba)
+        cropped = crop_to_content(rgba)
     return Picture(cropped)
 
 
