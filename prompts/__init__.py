@@ -1,5 +1,23 @@
 """Words and places as prompts: vocabulary, captions, points and boxes, regions, sampling."""
 
-from prompts.vocabulary import Category, Vocabulary
+from prompts.caption import Caption, Span, captions
+from prompts.regions import Region, RegionSettings, find_regions
+from prompts.sampling import SamplingSettings, sample_prompts, spread_points
+from prompts.spatial import Prompt
+from prompts.vocabulary import Category, UnknownCategory, Vocabulary
 
-__all__ = ["Category", "Vocabulary"]
+__all__ = [
+    "Caption",
+    "Category",
+    "Prompt",
+    "Region",
+    "RegionSettings",
+    "SamplingSettings",
+    "Span",
+    "UnknownCategory",
+    "Vocabulary",
+    "captions",
+    "find_regions",
+    "sample_prompts",
+    "spread_points",
+]
