@@ -1,0 +1,171 @@
+"""Grounding DINO (arXiv 2303.05499) through transformers, and MM Grounding DINO as well."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from detectors.base import Boxes, ThingSettings, check_image
+from detectors.image_transform import ImageTransform, pad_to_tokens
+from detectors.pretrained import autocast, load_model
+from detectors.suppression import suppress
+from detectors.token_scores import choose
+from prompts.caption import Caption, captions
+from prompts.vocabulary import Vocabulary
+
+# The model keeps names apart by these token ids, which are written into its code: [CLS], [SEP]
+# and the full stop of BERT's dictionary.
+_SEPARATORS = {"[CLS]": 101, "[SEP]": 102, ".": 1012}
+
+
+class GroundingDino:
+    """Boxes for words: a ``ThingDetector``.
+
+    A box's category is the one whose tokens in the caption score highest
+    (``detectors.token_scores``). Words that need several captions cost several passes, but the
+    image goes through the backbone once.
+
+    ``settings`` can be replaced at any time. ``dtype`` is what is computed in; weights stay in
+    float32.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        transform: ImageTransform,
+        settings: ThingSettings | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        for token, expected in _SEPARATORS.items():
+            if (got := tokenizer.convert_tokens_to_ids(token)) != expected:
+                raise ValueError(
+                    f"Grounding DINO needs a BERT dictionary in which {token!r} is token "
+                    f"{expected}, this tokenizer has it at {got}"
+                )
+        self.model = model
+        self.tokenizer = tokenizer
+        self.transform = transform
+        self.settings = settings or ThingSettings()
+        self.dtype = dtype
+        config = model.config
+        self._strides = tuple(8 * 2**level for level in range(config.num_feature_levels))
+        self._token_limit = min(config.max_text_len, config.text_config.max_position_embeddings)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        settings: ThingSettings | None = None,
+    ) -> GroundingDino:
+        """Load a checkpoint from a folder or the hub ("IDEA-Research/grounding-dino-tiny")."""
+        from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer
+
+        model = load_model(
+            AutoModelForZeroShotObjectDetection, source, ("grounding-dino", "mm-grounding-dino")
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        transform = ImageTransform.from_pretrained(str(source))
+        return cls(model.to(device), tokenizer, transform, settings, dtype)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    def captions(self, vocabulary: Vocabulary) -> tuple[Caption, ...]:
+        """The captions that the vocabulary's things are asked with."""
+        return captions(
+            vocabulary.things, self.tokenizer, self._token_limit, self.settings.names_per_caption
+        )
+
+    def detect(self, image: np.ndarray, vocabulary: Vocabulary) -> Boxes:
+        """Boxes of the vocabulary's things in an RGB uint8 image (H, W, 3).
+
+        Raises ``ValueError`` for other images, and for words that the model doesn't know.
+        """
+        return self.detect_batch([image], vocabulary)[0]
+
+    def detect_batch(self, images: Sequence[np.ndarray], vocabulary: Vocabulary) -> list[Boxes]:
+        """As ``detect`` for each image. Images of one input size go through the model together.
+
+        Others don't, as an image's boxes would depend on the padding that its neighbours need.
+        """
+        asked = self.captions(vocabulary)
+        together: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, image in enumerate(images):
+            together[self.transform.size(*check_image(image).shape[:2])].append(i)
+        found = [Boxes.empty()] * len(images)
+        for group in together.values() if asked else ():
+            for i, boxes in zip(
+                group, self._detect([images[i] for i in group], asked), strict=True
+            ):
+                found[i] = boxes
+        return found
+
+    @torch.inference_mode()
+    def _detect(self, images: list[np.ndarray], asked: Sequence[Caption]) -> list[Boxes]:
+        padded = [
+            pad_to_tokens(self.transform(image), self.model.config.num_queries, self._strides)
+            for image in images
+        ]
+        pixels = torch.stack([p for p, _ in padded]).to(self.device)
+        mask = torch.stack([m for _, m in padded]).to(self.device)
+        found: list[list[Boxes]] = [[] for _ in images]
+        with _backbone_once(self.model.model.backbone, pixels), autocast(self.device, self.dtype):
+            for caption in asked:
+                ids = torch.tensor(caption.token_ids, device=self.device).repeat(len(images), 1)
+                output = self.model(pixel_values=pixels, pixel_mask=mask, input_ids=ids)
+                probabilities = output.logits.float().sigmoid().cpu().numpy()
+                centers = output.pred_boxes.float().cpu().numpy()
+                for i, image in enumerate(images):
+                    found[i].append(self._boxes(probabilities[i], centers[i], caption, image))
+        return [suppress(Boxes.concatenate(parts), self.settings) for parts in found]
+
+    def _boxes(
+        self, probabilities: np.ndarray, centers: np.ndarray, caption: Caption, image: np.ndarray
+    ) -> Boxes:
+        """Boxes that pass the thresholds; ``centers`` (Q, 4) are cx, cy, w, h in [0, 1]."""
+        if np.isnan(probabilities).any() or np.isnan(centers).any():
+            raise RuntimeError(
+                f"the detector computed numbers that aren't finite in {self.dtype}; "
+                "use float32 or bfloat16"
+            )
+        rows, category_ids, scores = choose(probabilities, caption, self.settings)
+        height, width = image.shape[:2]
+        middle, half = centers[rows, :2], centers[rows, 2:] / 2
+        xyxy = np.concatenate([middle - half, middle + half], axis=1)
+        xyxy = xyxy * np.array([width, height, width, height], dtype=np.float32)
+        return Boxes(xyxy, category_ids, scores).clipped(height, width)
+
+
+@contextmanager
+def _backbone_once(backbone: torch.nn.Module, pixels: torch.Tensor) -> Iterator[None]:
+    """Within the block, the backbone computes the features of ``pixels`` only once.
+
+    The model has no input for features, so its backbone is made to remember them. Other inputs
+    (of another thread) are computed as ever.
+    """
+    compute = type(backbone).forward
+    remembered: list[tuple[list[Any], list[Any]]] = []
+
+    def forward(pixel_values: torch.Tensor, pixel_mask: torch.Tensor) -> tuple[list, list]:
+        if pixel_values is not pixels:
+            return compute(backbone, pixel_values, pixel_mask)
+        if not remembered:
+            remembered.append(compute(backbone, pixel_values, pixel_mask))
+        features, positions = remembered[0]
+        return list(features), list(positions)  # the model appends to them
+
+    backbone.forward = forward
+    try:
+        yield
+    finally:
+        vars(backbone).pop("forward", None)
