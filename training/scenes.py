@@ -1,0 +1,132 @@
+"""Demo scenes as the trainings take them: square, small, with the names beside the id map."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, load_artwork
+from panoptic.demo.scenes import World
+
+SIDE = 192
+# Most scenes have the models' own size; the others are wide or tall and get squeezed to it, as the
+# image processors do with every picture that isn't square.
+SIZES = ((192, 192), (192, 192), (192, 192), (192, 192), (192, 272), (272, 192))
+
+# Worlds differ in their textures and more; a world's own seed is kept apart from its scenes'.
+TRAINING_WORLDS = 8
+HELD_OUT_WORLD = 1_000_003
+
+_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+
+
+@dataclass(frozen=True)
+class LabelledScene:
+    """``image`` uint8 (S, S, 3), ``ids`` int32 (S, S) with 0 for void, and the names of the ids.
+
+    ``things`` and ``stuff`` map segment ids to names.
+    """
+
+    image: np.ndarray
+    ids: np.ndarray
+    things: Mapping[int, str]
+    stuff: Mapping[int, str]
+
+    def mirrored(self) -> LabelledScene:
+        return replace(self, image=self.image[:, ::-1], ids=self.ids[:, ::-1])
+
+
+def things_of(scene: LabelledScene) -> tuple[list[str], np.ndarray, list[int]]:
+    """Names, boxes (G, 4) as centre and size in fractions of the image, and segment ids of the
+    visible things of a scene."""
+    height, width = scene.ids.shape
+    names, boxes, segment_ids = [], [], []
+    for segment_id, name in scene.things.items():
+        mask = scene.ids == segment_id
+        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(ys) == 0:
+            continue
+        top, bottom, left, right = ys[0], ys[-1] + 1, xs[0], xs[-1] + 1
+        boxes.append(
+            [
+                (left + right) / 2 / width,
+                (top + bottom) / 2 / height,
+                (right - left) / width,
+                (bottom - top) / height,
+            ]
+        )
+        names.append(name)
+        segment_ids.append(segment_id)
+    return names, np.array(boxes, np.float32).reshape(-1, 4), segment_ids
+
+
+def normalise(images: np.ndarray) -> Tensor:
+    """(B, H, W, 3) in [0, 255] to float32 (B, 3, H, W), normalised as the image processors do."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images, np.float32)).permute(0, 3, 1, 2)
+    return (pixels / 255 - _MEAN) / _STD
+
+
+@dataclass(frozen=True)
+class SceneSource:
+    """Scenes out of some worlds; which world and which size follow from the scene's seed."""
+
+    worlds: tuple[World, ...]
+    sizes: tuple[tuple[int, int], ...] = SIZES
+    augment: float = 0.0  # share of things in a changed style
+    crowded: float = 0.0  # share of scenes with many things: more to learn from at the same cost
+
+    @classmethod
+    def training(cls, seed: int, augment: float, crowded: float = 0.0) -> SceneSource:
+        artwork = load_artwork(TRAINING_VENDORS)
+        first = seed * TRAINING_WORLDS
+        worlds = tuple(World(artwork, seed=first + i) for i in range(TRAINING_WORLDS))
+        return cls(worlds, augment=augment, crowded=crowded)
+
+    @classmethod
+    def held_out(cls, vendors: tuple[str, ...]) -> SceneSource:
+        return cls((World(load_artwork(vendors), seed=HELD_OUT_WORLD),), ((SIDE, SIDE),))
+
+    def draw(self, seed: int) -> LabelledScene:
+        rng = np.random.default_rng(seed)
+        world = self.worlds[rng.integers(len(self.worlds))]
+        size = self.sizes[rng.integers(len(self.sizes))]
+        things = (4, 11) if rng.random() < self.crowded else (1, 6)
+        scene = world.scene(
+            int(rng.integers(2**31)), size=size, augment=self.augment, things=things
+        )
+        image, ids = scene.image, scene.truth.ids
+        if size != (SIDE, SIDE):
+            image = np.asarray(
+                Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            )
+            rows = (np.arange(SIDE) + 0.5) * size[0] // SIDE
+            columns = (np.arange(SIDE) + 0.5) * size[1] // SIDE
+            ids = ids[rows.astype(int)[:, None], columns.astype(int)[None]]
+        names = {s.id: (s.category, s.is_thing) for s in scene.truth.segments}
+        return LabelledScene(
+            image,
+            ids,
+            {i: name for i, (name, is_thing) in names.items() if is_thing},
+            {i: name for i, (name, is_thing) in names.items() if not is_thing},
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def held_out(count: int) -> Mapping[str, list[LabelledScene]]:
+    """Scenes for evaluation, "seen" artwork and the "unseen" vendor, of a world with other
+    textures than any that is trained on."""
+    vendors = {"seen": TRAINING_VENDORS, "unseen": (UNSEEN_VENDOR,)}
+    return MappingProxyType(
+        {
+            name: [SceneSource.held_out(names).draw(i) for i in range(count)]
+            for name, names in vendors.items()
+        }
+    )
