@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import copy
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -35,6 +36,11 @@ class View:
     def pixels(self) -> float:
         """Pixels a unit."""
         return min(self.height, self.width) * self.zoom
+
+    @property
+    def half(self) -> tuple[float, float]:
+        """Half the width and half the height of what is seen, in units."""
+        return self.width / self.pixels / 2, self.height / self.pixels / 2
 
     def to_pixels(self, x: float, y: float) -> tuple[float, float]:
         return (
@@ -96,23 +102,22 @@ class Actor:
     colouring: Colouring | None = None
     shadow: Shadow | None = None
 
-    def moved(self, **changes: float) -> Actor:
-        """A copy with some fields changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
-
 
 @dataclass(frozen=True)
 class Light:
     """What happens to the whole picture after painting.
 
-    ``gain`` multiplies the channels, ``offset`` shifts them (0 to 255 scale); ``slope`` brightens
-    along x and y by this share from the middle to the edge; ``blur`` is a radius in pixels at
-    192 px, ``noise`` a standard deviation.
+    ``exposure`` multiplies all channels, ``warmth`` brightens red and darkens blue by this share;
+    ``slope_x`` and ``slope_y`` brighten along x and y by this share from the middle to the edge;
+    ``offset`` is added (0 to 255 scale); ``blur`` is a radius in pixels at 192 px, ``noise`` a
+    standard deviation.
     """
 
-    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    exposure: float = 1.0
+    warmth: float = 0.0
+    slope_x: float = 0.0
+    slope_y: float = 0.0
     offset: float = 0.0
-    slope: tuple[float, float] = (0.0, 0.0)
     blur: float = 0.0
     noise: float = 0.0
 
@@ -131,6 +136,13 @@ class Canvas:
         self.keys = np.zeros((view.height, view.width), np.int32)
         self.full: dict[int, int] = {}
         self._grid = view.grid()
+
+    def copy(self) -> Canvas:
+        """One to paint on that leaves this one as it is."""
+        other = copy.copy(self)
+        other.image, other.keys = self.image.copy(), self.keys.copy()
+        other.full = dict(self.full)
+        return other
 
     def paint(self, *elements: Ground | Actor) -> None:
         for element in elements:
@@ -222,13 +234,12 @@ class Canvas:
     def finish(self, light: Light, noise: np.ndarray | None = None) -> np.ndarray:
         """The finished picture, uint8 (H, W, 3). ``noise`` is unit noise of the picture's shape."""
         view, image = self.view, self.image
-        gain = np.asarray(light.gain, np.float32)
-        if light.slope != (0.0, 0.0):
-            ramp_x = np.linspace(-light.slope[0], light.slope[0], view.width, dtype=np.float32)
-            ramp_y = np.linspace(-light.slope[1], light.slope[1], view.height, dtype=np.float32)
-            image = image * ((1 + ramp_y[:, None] + ramp_x[None])[..., None] * gain)
-        else:
-            image = image * gain
+        gain = np.array([1 + light.warmth, 1, 1 - light.warmth], np.float32) * light.exposure
+        if light.slope_x or light.slope_y:
+            ramp_x = np.linspace(-light.slope_x, light.slope_x, view.width, dtype=np.float32)
+            ramp_y = np.linspace(-light.slope_y, light.slope_y, view.height, dtype=np.float32)
+            gain = (1 + ramp_y[:, None] + ramp_x[None])[..., None] * gain.astype(np.float32)
+        image = image * gain.astype(np.float32)
         if light.offset:
             image += np.float32(light.offset)
         if light.blur > 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from panoptic.demo.artwork import Artwork
@@ -10,8 +12,22 @@ from panoptic.demo.sprites import Colouring, Picture, hue_colouring
 from panoptic.demo.styles import random_picture, restyle
 from panoptic.demo.textures import STUFF_NAMES, TextureBank
 
-_SIZES = (0.15, 0.48)  # The longer side of a thing in units, spread evenly by ratio.
+OBJECT = "object"  # What things are called where names don't matter.
+SIZES = (0.15, 0.48)  # The longer side of a thing in units, spread evenly by ratio.
 _SHADOWED = 0.5
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How things are drawn. ``augment``: the share of them in a changed style; ``anything``: take
+    unnamed pictures and random shapes too, in any colour and turned any way."""
+
+    augment: float = 0.0
+    anything: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.augment <= 1:
+            raise ValueError(f"augment is a share of things from 0 to 1, not {self.augment}")
 
 
 class Casting:
@@ -42,9 +58,10 @@ class Casting:
             return self._unnamed[rng.integers(len(self._unnamed))]
         return self.picture(rng, self.nouns[rng.integers(len(self.nouns))])
 
-    def look(self, rng: np.random.Generator, augment: float, free: bool) -> Colouring:
+    def look(self, rng: np.random.Generator, manner: Manner) -> Colouring:
         """How the colours of a thing are changed: a little, or a lot where augmenting."""
-        if free or rng.random() < augment:
+        free = manner.anything and rng.random() < 0.5
+        if free or rng.random() < manner.augment:
             return hue_colouring(
                 hue=rng.uniform(-180, 180) if free or rng.random() < 0.4 else rng.normal(0, 20),
                 saturation=rng.uniform(0, 1.5),
@@ -65,33 +82,33 @@ class Casting:
         rng: np.random.Generator,
         key: int,
         view: View,
-        shadow: Shadow | None,
-        augment: float = 0.0,
-        anything: bool = False,
+        manner: Manner,
+        shadow: Shadow | None = None,
+        sizes: tuple[float, float] = SIZES,
     ) -> tuple[str, Actor]:
         """A thing somewhere in the view, mostly inside it, and its noun."""
         noun = self.nouns[rng.integers(len(self.nouns))]
-        picture = self.anything(rng) if anything else self.picture(rng, noun)
-        size = float(np.exp(rng.uniform(*np.log(_SIZES))))
-        if augment and rng.random() < augment:
+        picture = self.anything(rng) if manner.anything else self.picture(rng, noun)
+        size = float(np.exp(rng.uniform(*np.log(sizes))))
+        if rng.random() < manner.augment:
             picture = restyle(picture, rng, int(np.clip(size * view.pixels, 40, 96)))
-        half_w, half_h = (s / view.pixels / 2 for s in (view.width, view.height))
-        reach = size * 0.33
+        half_w, half_h = view.half
+        reach = size * 0.2
         actor = Actor(
             key,
             picture,
-            x=view.x + rng.uniform(-half_w + reach * 0.6, half_w - reach * 0.6),
-            y=view.y + rng.uniform(-half_h + reach * 0.6, half_h - reach * 0.6),
+            x=view.x + rng.uniform(-half_w + reach, half_w - reach),
+            y=view.y + rng.uniform(-half_h + reach, half_h - reach),
             size=size,
-            angle=rng.normal(0, 13) if not anything else rng.uniform(-180, 180),
+            angle=rng.uniform(-180, 180) if manner.anything else rng.normal(0, 13),
             flip=bool(rng.random() < 0.5),
             aspect=rng.uniform(0.85, 1.18),
-            colouring=self.look(rng, augment, anything and rng.random() < 0.5),
+            colouring=self.look(rng, manner),
             shadow=shadow,
         )
-        return noun, actor
+        return OBJECT if manner.anything else noun, actor
 
-    def sun(self, rng: np.random.Generator) -> Shadow | None:
+    def shadow(self, rng: np.random.Generator) -> Shadow | None:
         """The shadow that all things of a scene cast, or none."""
         if rng.random() > _SHADOWED:
             return None
@@ -104,12 +121,13 @@ class Casting:
 
     def light(self, rng: np.random.Generator) -> Light:
         """Exposure, warmth, a slope of brightness, at times a soft focus, noise."""
-        exposure, warmth = rng.uniform(0.85, 1.12), rng.normal(0, 0.035)
         sloped = rng.random() < 0.5
         return Light(
-            gain=(exposure * (1 + warmth), exposure, exposure * (1 - warmth)),
+            exposure=rng.uniform(0.85, 1.12),
+            warmth=rng.normal(0, 0.035),
+            slope_x=rng.uniform(-0.15, 0.15) if sloped else 0.0,
+            slope_y=rng.uniform(-0.15, 0.15) if sloped else 0.0,
             offset=rng.uniform(-12, 12),
-            slope=tuple(rng.uniform(-0.15, 0.15, 2)) if sloped else (0.0, 0.0),
             blur=rng.uniform(0.3, 0.9) if rng.random() < 0.12 else 0.0,
             noise=rng.uniform(0, 5),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from panoptic.demo.canvas import Ground, View
@@ -25,21 +27,27 @@ _TURNS = {
 
 
 def random_ground(
-    rng: np.random.Generator, bank: TextureBank, view: View, *, recolour: bool = False
-) -> tuple[list[Ground], dict[int, str]]:
-    """Two or three (at times one) regions of different stuff, back to front, with keys from 1 on.
+    rng: np.random.Generator,
+    bank: TextureBank,
+    view: View,
+    keys: Callable[[str], int],
+    *,
+    recolour: bool = False,
+) -> list[Ground]:
+    """Two or three (at times one) regions of different stuff, back to front.
 
-    The sky, where there is some, is on top. Returns the regions and the stuff's name of each key.
-    ``recolour`` gives them any hue, for scenes without names.
+    The sky, where there is some, is on top. ``keys`` gives the key for the name of a stuff;
+    ``recolour`` gives regions any hue, for scenes without names.
     """
     count = int(rng.choice([1, 2, 3], p=[0.06, 0.52, 0.42]))
     names = [str(n) for n in rng.choice(STUFF_NAMES, count, replace=False)]
     names.sort(key=lambda n: n != "sky")
-    grounds = [random_stuff(rng, bank, 1, names[0], recolour=recolour)]
-    shapes = _divisions(rng, view, count)
-    for key, (name, (shape, within)) in enumerate(zip(names[1:], shapes, strict=True), start=2):
-        grounds.append(random_stuff(rng, bank, key, name, shape, within, recolour=recolour))
-    return grounds, dict(enumerate(names, start=1))
+    grounds = [random_stuff(rng, bank, keys(names[0]), names[0], recolour=recolour)]
+    for name, (shape, within) in zip(names[1:], _divisions(rng, view, count), strict=True):
+        parent = None if within is None else grounds[within].key
+        ground = random_stuff(rng, bank, keys(name), name, shape, parent, recolour=recolour)
+        grounds.append(ground)
+    return grounds
 
 
 def random_stuff(
@@ -84,8 +92,8 @@ def random_waves(rng: np.random.Generator, reach: float, count: int = 2) -> tupl
 
 
 def _divisions(rng: np.random.Generator, view: View, count: int) -> list[tuple[Shape, int | None]]:
-    """A shape for each region but the first, each with the region that it is confined to."""
-    half_w, half_h = (s / view.pixels / 2 for s in (view.width, view.height))
+    """A shape for each region but the first, and the index of the region it is confined to."""
+    half_w, half_h = view.half
     if count == 1:
         return []
 
@@ -105,8 +113,8 @@ def _divisions(rng: np.random.Generator, view: View, count: int) -> list[tuple[S
     if kind < 0.55:
         return [(border(first), None), (border(first + half_h * rng.uniform(0.45, 0.7)), None)]
     if kind < 0.8:  # Two kinds of ground side by side below the horizon.
-        return [(border(first), None), (border(half_w * rng.uniform(-0.4, 0.4), 0.0), 2)]
-    return [(border(first), None), (_patch(rng, half_w, half_h), 2)]
+        return [(border(first), None), (border(half_w * rng.uniform(-0.4, 0.4), 0.0), 1)]
+    return [(border(first), None), (_patch(rng, half_w, half_h), 1)]
 
 
 def _patch(rng: np.random.Generator, half_w: float, half_h: float) -> Shape:

@@ -9,13 +9,11 @@ import numpy as np
 
 from panoptic.demo.artwork import THING_NAMES, Artwork
 from panoptic.demo.canvas import Actor, Canvas, Ground, View
-from panoptic.demo.casting import Casting
+from panoptic.demo.casting import OBJECT, Casting, Manner
 from panoptic.demo.landscape import random_ground
 from panoptic.demo.textures import STUFF_NAMES, TextureBank
 from panoptic.segmentation import PanopticSegmentation, Segment
 from prompts.vocabulary import Vocabulary
-
-OBJECT = "object"  # What unnamed things are called in scenes without names.
 
 # A thing of which less than this share shows, or less than these pixels (at 192 px), is void: no
 # one could name it for certain.
@@ -81,19 +79,22 @@ class World:
         if not 0 <= things[0] <= things[1]:
             raise ValueError(f"things must be (least, greatest) from 0 on, not {things}")
         rng = np.random.default_rng(seed)
-        view = View(*size)
-        grounds, stuff = random_ground(rng, self.bank, view, recolour=anything)
-        count = int(rng.integers(things[0], things[1] + 1))
-        names: dict[int, str] = dict(stuff)
+        view, manner = View(*size), Manner(augment, anything)
+        names: dict[int, str] = {}
+
+        def new_key(name: str) -> int:
+            names[len(names) + 1] = name
+            return len(names)
+
+        grounds = random_ground(rng, self.bank, view, new_key, recolour=anything)
+        shadow = self.casting.shadow(rng)
         actors = []
-        sun = self.casting.sun(rng)
-        for key in range(len(grounds) + 1, len(grounds) + 1 + count):
-            name, actor = self.casting.actor(rng, key, view, sun, augment, anything)
-            names[key] = OBJECT if anything else name
+        for _ in range(int(rng.integers(things[0], things[1] + 1))):
+            name, actor = self.casting.actor(rng, len(names) + 1, view, manner, shadow)
             actors.append(actor)
+            new_key(name)
         canvas = Canvas(view)
-        for element in _stack(rng, grounds, actors):
-            canvas.paint(element)
+        canvas.paint(*_stack(rng, grounds, actors))
         image = canvas.finish(self.casting.light(rng), self.noise(rng, size))
         truth, hidden = self._truth(canvas, names)
         return Scene(image, truth, hidden)

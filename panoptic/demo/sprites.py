@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,20 @@ def hue_colouring(
     return Colouring(matrix.astype(np.float32), np.asarray(offset, np.float32))
 
 
+@dataclass(frozen=True)
+class Core:
+    """What a picture covers for certain, in parts of its longer side and from its middle.
+
+    ``x``, ``y``, ``radius``: the largest disc within its opaque part. ``reach``: how far its
+    farthest visible pixel is from the middle.
+    """
+
+    x: float
+    y: float
+    radius: float
+    reach: float
+
+
 class Picture:
     """A cut-out picture with its smaller copies: straight RGBA (h, w, 4), uint8."""
 
@@ -65,6 +80,19 @@ class Picture:
                 f"{rgba.shape}"
             )
         self.rgba = rgba
+
+    @functools.cached_property
+    def core(self) -> Core:
+        """The largest opaque disc and the reach of this picture."""
+        height, width = self.rgba.shape[:2]
+        solid = np.pad(self.rgba[..., 3] > 200, 1)
+        depth = ndimage.distance_transform_edt(solid)[1:-1, 1:-1]
+        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+        rows, columns = np.nonzero(self.rgba[..., 3])
+        side = max(height, width)
+        far = np.hypot(columns + 0.5 - width / 2, rows + 0.5 - height / 2).max() + 1
+        x, y = (column + 0.5 - width / 2) / side, (row + 0.5 - height / 2) / side
+        return Core(float(x), float(y), float(depth.max() / side), float(far / side))
 
     @functools.cached_property
     def _levels(self) -> list[Image.Image]:

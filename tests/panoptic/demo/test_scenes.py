@@ -8,11 +8,6 @@ from panoptic.demo.scenes import World, demo_vocabulary
 from panoptic.demo.textures import STUFF_NAMES
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(load_artwork(), seed=3, textures=2)
-
-
 def test_same_seed_gives_the_same_bytes_in_another_world_object(world):
     other = World(load_artwork(), seed=3, textures=2)
     other.scene(99)  # Textures drawn in another order must not matter.
