@@ -6,6 +6,8 @@ from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import BankSettings, Memory, MemoryBank
 from sam2core.model import ImageEmbedding, Sam2
 from sam2core.prompt_encoder import Prompt
+from sam2core.tracked_frame import TrackedFrame
+from sam2core.tracker_settings import TrackerSettings
 from sam2core.weights import load, save
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "Prompt",
     "Sam2",
     "Sam2Config",
+    "TrackedFrame",
+    "TrackerSettings",
     "load",
     "save",
 ]

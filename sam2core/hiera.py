@@ -123,7 +123,8 @@ class Hiera(nn.Module):
         """Interpolated positions plus the tiled ones inside a window, (1, H, W, C)."""
         # The interpolation costs as much as a block on a CPU; weights seldom change.
         trained = torch.is_grad_enabled() and self.position.requires_grad
-        version = (self.position._version, self.window_position._version)
+        parameters = (self.position, self.window_position)
+        version = tuple(0 if p.is_inference() else p._version for p in parameters)
         key = (height, width, self.position.device, self.position.dtype, version)
         if not trained and self._cached_positions and self._cached_positions[0] == key:
             return self._cached_positions[1]

@@ -82,7 +82,9 @@ def save(model: Sam2, folder: str | os.PathLike, dtype: torch.dtype = torch.floa
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: t.to(dtype) for name, t in to_state_dict(model, "hugging_face").items()}
+    state = {
+        name: t.to(dtype).contiguous() for name, t in to_state_dict(model, "hugging_face").items()
+    }
     part = folder / (SAFETENSORS + ".part")
     save_file(state, str(part), metadata={"format": "pt"})
     os.replace(part, folder / SAFETENSORS)
@@ -94,10 +96,10 @@ def to_state_dict(model: Sam2, format: Format) -> dict[str, Tensor]:
     """The weights under the names, and in the shapes, of a checkpoint format (on the CPU)."""
     state: dict[str, Tensor] = {}
     for ours, tensor in model.state_dict().items():
-        name, tensor = name_in(format, ours), tensor.detach().cpu().contiguous()
+        name, tensor = name_in(format, ours), tensor.detach().cpu()
         if "*" in name:
             for i, row in enumerate(tensor.split(1)):
-                state[name.replace("*", str(i))] = row.contiguous()
+                state[name.replace("*", str(i))] = row
             continue
         if ours in ("no_memory", "no_memory_position"):
             tensor = tensor[None]
@@ -257,7 +259,7 @@ def _translate(
         if tuple(d for d in tensor.shape if d != 1) != tuple(d for d in shape if d != 1):
             misshapen.append(f"{theirs}: expected {shape}, found {tuple(tensor.shape)}")
             continue
-        translated[name] = tensor.reshape(shape).float().contiguous()
+        translated[name] = tensor.reshape(shape).float()
     problems = [
         f"{title} ({len(names)}): " + "; ".join(names[:20]) + ("; …" if len(names) > 20 else "")
         for title, names in (

@@ -1,0 +1,74 @@
+"""TrackedFrame: what the tracker says of all objects in one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from sam2core.errors import UnknownObjectError
+from sam2core.transforms import to_masks
+
+FILLED_LOGIT = 0.1
+"""Logit that a filled hole gets: inside, but barely (as the reference implementation has it)."""
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """N objects in one frame, in the order of ``object_ids``.
+
+    ``logits`` (N, h, w), float32, at a quarter of the model's resolution; ``iou`` (N,) the
+    model's estimate of each mask's IoU; ``presence`` (N,) logits, above 0 where the object is
+    in the picture; the mask of an absent object is empty. ``size`` is the (height, width) of
+    the frame.
+    """
+
+    frame_index: int
+    object_ids: tuple[int, ...]
+    logits: Tensor
+    iou: Tensor
+    presence: Tensor
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.object_ids)
+
+    def masks(self) -> np.ndarray:
+        """All masks at the frame's size, bool (N, H, W)."""
+        return np.stack(list(self)) if len(self) else np.zeros((0, *self.size), dtype=bool)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The masks one at a time, bool (H, W)."""
+        for logits in self.logits:
+            yield to_masks(logits[None, None], *self.size)[0, 0].cpu().numpy()
+
+    def mask(self, object_id: int) -> np.ndarray:
+        """The mask of one object, bool (H, W)."""
+        if object_id not in self.object_ids:
+            raise UnknownObjectError(
+                f"no object {object_id} in frame {self.frame_index}; there are {self.object_ids}"
+            )
+        logits = self.logits[self.object_ids.index(object_id)]
+        return to_masks(logits[None, None], *self.size)[0, 0].cpu().numpy()
+
+
+def fill_holes(logits: Tensor, max_area: int) -> Tensor:
+    """Fill holes of up to ``max_area`` cells in the masks of logits (N, h, w).
+
+    A hole is a group of cells at or below 0, connected also over corners.
+    """
+    if max_area <= 0 or not len(logits):
+        return logits
+    outside = (logits <= 0).cpu().numpy()
+    holes = np.zeros_like(outside)
+    for i, background in enumerate(outside):
+        if background.all():
+            continue
+        groups, _ = ndimage.label(background, structure=np.ones((3, 3)))
+        areas = np.bincount(groups.ravel())
+        holes[i] = (areas <= max_area)[groups] & background
+    return torch.where(torch.from_numpy(holes).to(logits.device), FILLED_LOGIT, logits)

@@ -1,0 +1,340 @@
+"""VideoTracker: objects by your own ids, through a video, in constant memory.
+
+All state is here: of every object a :class:`~sam2core.memory_bank.MemoryBank`, and the
+embedding of the frame at hand. What happens to a frame are five lines, in ``_track``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sam2core.errors import PromptError, UnknownObjectError
+from sam2core.frames import FrameSource, open_frames, prefetch
+from sam2core.mask_decoder import MaskPrediction
+from sam2core.memory_bank import Memory, MemoryBank, Selection
+from sam2core.model import MASK_BIAS, MASK_SCALE, ImageEmbedding, Sam2
+from sam2core.prompt_encoder import Prompt
+from sam2core.tracked_frame import TrackedFrame, fill_holes
+from sam2core.tracker_settings import TrackerSettings
+from sam2core.transforms import Picture, as_rgb, to_pixels, to_prompt
+
+LOGIT_LIMIT = 32.0
+"""Earlier logits are clipped to this before they refine a mask; larger ones say nothing more."""
+
+
+@dataclass
+class _Object:
+    bank: MemoryBank
+    clicks: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    """By frame, the points and boxes that were given there, for refinement."""
+
+
+class VideoTracker:
+    """Track objects through a video.
+
+    With ``frames`` (anything :func:`~sam2core.frames.open_frames` takes), prompts may be given
+    on any frame, and :meth:`propagate` goes through the video, forward or backward. Without,
+    :meth:`step` takes one frame after the other for as long as they come.
+    """
+
+    def __init__(
+        self, model: Sam2, frames: Any = None, settings: TrackerSettings | None = None
+    ) -> None:
+        self.model = model
+        self.settings = settings or TrackerSettings()
+        limit = model.config.num_memories - 1
+        if self.settings.bank.recent > limit:
+            raise ValueError(
+                f"the model tells the age of up to {limit} recent memories apart, but "
+                f"BankSettings.recent is {self.settings.bank.recent}"
+            )
+        self.frames: FrameSource | None = None if frames is None else open_frames(frames)
+        self._objects: dict[int, _Object] = {}
+        self._index = -1
+        self._embedding: ImageEmbedding | None = None
+        self._size = (0, 0)
+        self._reverse = False
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids of the tracked objects, in the order in which they came."""
+        return tuple(self._objects)
+
+    @property
+    def frame_index(self) -> int:
+        """Index of the frame at hand; -1 before the first one."""
+        return self._index
+
+    def remove(self, object_id: int) -> None:
+        """Forget an object and all its memories."""
+        self._require(object_id)
+        del self._objects[object_id]
+
+    def reset(self) -> None:
+        """Forget all objects; a stream starts again at frame 0."""
+        self._objects.clear()
+        self._index, self._embedding, self._reverse = -1, None, False
+
+    @torch.inference_mode()
+    def prompt(
+        self,
+        object_id: int,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        mask: Any = None,
+        frame_index: int | None = None,
+        replace: bool = False,
+    ) -> TrackedFrame:
+        """Say where an object is in a frame: a new object, or a correction of a known one.
+
+        ``points`` (K, 2) as (x, y) with ``labels`` (K,) 1 (inside, the default) or 0
+        (outside), and ``box`` (4,) xyxy, in pixels; or ``mask`` (H, W) of 0 and 1, which is
+        taken as it is, an empty one saying that the object is not there. ``frame_index`` is by
+        default the frame at hand; another one needs a tracker with ``frames``.
+
+        Clicks add to the ones the object has on that frame, and refine the mask it has there;
+        with ``replace`` both are dropped first. Gives the answer for this object alone.
+        Raises ``PromptError``.
+        """
+        if mask is not None:
+            if points is not None or box is not None:
+                raise PromptError("a mask says all: give either a mask, or points and a box")
+            return self.prompt_masks([object_id], np.asarray(mask)[None], frame_index)
+        embedding = self._look_at(frame_index)
+        known = self._objects.get(object_id)
+        earlier = None if known is None or replace else known.bank.get(self._index)
+        clicks = [] if known is None or replace else known.clicks.get(self._index, [])
+        clicks = [*clicks, {"points": points, "labels": labels, "box": box}]
+        prompt = self._combine(clicks, None if earlier is None else earlier.logits)
+
+        tracked = known or _Object(MemoryBank(self.settings.bank))
+        # A frame that was tracked is corrected in the light of what came before it.
+        corrected = self._index in tracked.bank.recent
+        selections = [self._select(tracked)] if corrected else []
+        conditioned = self.model.recall(embedding, selections)
+        multimask = prompt.points.shape[1] <= 1
+        prediction = self.model.gate(self.model.segment(conditioned, prompt, multimask).best())
+
+        self._objects[object_id] = tracked
+        tracked.clicks[self._index] = clicks
+        self._remember([object_id], embedding, prediction, prediction.logits, prompted=True)
+        return self._show([object_id])
+
+    @torch.inference_mode()
+    def prompt_masks(
+        self, object_ids: Sequence[int], masks: Any, frame_index: int | None = None
+    ) -> TrackedFrame:
+        """Prompt many objects at once by their masks (N, H, W), 0 and 1, at the frame's size."""
+        embedding = self._look_at(frame_index)
+        masks = torch.as_tensor(np.asarray(masks))
+        if masks.ndim != 3 or len(masks) != len(object_ids):
+            raise PromptError(
+                f"masks must be (N, H, W) with N = {len(object_ids)}, got {tuple(masks.shape)}"
+            )
+        if tuple(masks.shape[1:]) != self._size:
+            raise PromptError(
+                f"masks must have the frame's size {self._size}, got {tuple(masks.shape[1:])}"
+            )
+        if len(set(object_ids)) != len(object_ids):
+            raise PromptError(f"an object id stands twice in {list(object_ids)}")
+        step, side = (
+            self.settings.objects_per_batch(self.model.config),
+            self.model.config.image_size,
+        )
+        for object_id in object_ids:
+            tracked = self._objects.setdefault(object_id, _Object(MemoryBank(self.settings.bank)))
+            tracked.clicks.pop(self._index, None)
+        for i in range(0, len(masks), step):
+            ids = list(object_ids[i : i + step])
+            square = F.interpolate(
+                (masks[i : i + step, None] > 0).float().to(self.model.device),
+                size=(side, side),
+                mode="bilinear",
+                align_corners=False,
+                antialias=True,
+            )
+            square = (square >= 0.5).float()
+            prediction = self.model.adopt(embedding, square)
+            full = square * MASK_SCALE + MASK_BIAS
+            self._remember(ids, embedding, prediction, full, prompted=True)
+        return self._show(object_ids)
+
+    @torch.inference_mode()
+    def step(self, frame: Picture, masks: Mapping[int, Any] | None = None) -> TrackedFrame:
+        """Take the next frame of a stream and track every object into it.
+
+        ``masks`` prompts objects on this frame. Objects may also be prompted afterwards: the
+        frame stays at hand until the next step.
+        """
+        if self._reverse:
+            raise ValueError("a stream goes forward: reset() after propagating in reverse")
+        rgb = as_rgb(frame)
+        self._take(self._index + 1, rgb.shape[:2], to_pixels(rgb, self.model.config.image_size))
+        if masks:
+            self.prompt_masks(list(masks), np.stack([np.asarray(m) for m in masks.values()]))
+        self._track()
+        return self._show(self.object_ids)
+
+    @torch.inference_mode()
+    def propagate(
+        self, start: int | None = None, stop: int | None = None, reverse: bool = False
+    ) -> Iterator[TrackedFrame]:
+        """Go through the video and yield one :class:`TrackedFrame` after the other.
+
+        From ``start`` (by default the first prompted frame; in reverse, the last) up to, and
+        not including, ``stop`` (by default the end; in reverse, all down to frame 0). Frames
+        that were prompted keep the answer given there.
+        """
+        if self.frames is None:
+            raise ValueError("propagate needs VideoTracker(model, frames=…); a stream uses step")
+        if not self._objects:
+            raise ValueError("there is nothing to track yet: prompt an object first")
+        prompted = [t for o in self._objects.values() for t in o.bank.prompted]
+        if start is None:
+            start = max(prompted) if reverse else min(prompted)
+        side = self.model.config.image_size
+
+        def prepare(item: tuple[int, np.ndarray]) -> tuple[int, tuple[int, int], Tensor]:
+            index, rgb = item
+            return index, (rgb.shape[0], rgb.shape[1]), to_pixels(rgb, side)
+
+        source = self.frames.frames(start, stop, reverse)
+        self._reverse = reverse
+        for index, size, pixels in prefetch(source, prepare, self.settings.decode_ahead):
+            self._take(index, size, pixels)
+            self._reverse = reverse
+            self._track()
+            yield self._show(self.object_ids)
+
+    def _track(self) -> None:
+        """Bring every object into the frame at hand."""
+        frame = self._look_at(None)
+        nothing = Prompt.empty(1, self.model.device)
+        for ids in self._cohorts():
+            seen = [self._select(self._objects[i]) for i in ids]
+            conditioned = self.model.recall(frame, seen)
+            prompt = nothing[torch.zeros(len(ids), dtype=torch.long, device=self.model.device)]
+            prediction = self.model.segment(conditioned, prompt, multimask_output=True).best()
+            prediction = self.model.gate(prediction)
+            self._remember(ids, frame, prediction, prediction.logits, prompted=False)
+
+    def _cohorts(self) -> Iterator[list[int]]:
+        """Objects to track in this frame, in batches of the same memory extent that fit."""
+        cohorts: dict[tuple, list[int]] = {}
+        for object_id, tracked in self._objects.items():
+            if self._index not in tracked.bank.prompted:
+                cohorts.setdefault(self._select(tracked).extent, []).append(object_id)
+        step = self.settings.objects_per_batch(self.model.config)
+        for ids in cohorts.values():
+            for i in range(0, len(ids), step):
+                yield ids[i : i + step]
+
+    def _select(self, tracked: _Object) -> Selection:
+        length = None if self.frames is None else len(self.frames)
+        return tracked.bank.select(self._index, self._reverse, length)
+
+    def _remember(
+        self,
+        ids: Sequence[int],
+        embedding: ImageEmbedding,
+        prediction: MaskPrediction,
+        full_logits: Tensor,
+        prompted: bool,
+    ) -> None:
+        """Put the answer for some objects into their banks.
+
+        What was prompted enters as 0 and 1: it was confirmed. A correction of a frame that was
+        tracked before stays a recent memory, as in the reference implementations.
+        """
+        features = self.model.remember(embedding, full_logits, prediction.presence, prompted)
+        presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
+        for i, object_id in enumerate(ids):
+            bank = self._objects[object_id].bank
+            correction = self._index in bank.recent and not self.settings.corrections_are_prompts
+            memory = Memory(
+                self._index,
+                prediction.pointer[i, 0].clone(),
+                presence[i],
+                iou[i],
+                features[i].to(self.settings.memory_dtype, copy=True),
+                prediction.logits[i, 0].clone(),
+            )
+            bank.add(memory, prompted and not correction)
+
+    def _show(self, object_ids: Sequence[int]) -> TrackedFrame:
+        """What the banks say of the frame at hand."""
+        memories = [self._objects[i].bank.get(self._index) for i in object_ids]
+        side = self.model.config.mask_size
+        logits = torch.zeros(len(memories), side, side, device=self.model.device)
+        for i, memory in enumerate(memories):
+            assert memory is not None
+            assert memory.logits is not None
+            logits[i] = memory.logits
+        return TrackedFrame(
+            self._index,
+            tuple(object_ids),
+            fill_holes(logits, self.settings.fill_hole_area),
+            torch.tensor([m.iou for m in memories if m]),
+            torch.tensor([m.presence for m in memories if m]),
+            self._size,
+        )
+
+    def _combine(self, clicks: list[dict[str, Any]], earlier: Tensor | None) -> Prompt:
+        """All clicks on a frame, in the order given, as one prompt with the earlier logits."""
+        size, side = self._size, self.model.config.image_size
+        parts = [
+            to_prompt(*size, side, _one(c["points"]), _one(c["labels"]), _one(c["box"]))
+            for c in clicks
+        ]
+        logits = None if earlier is None else earlier.float().clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+        return Prompt(
+            torch.cat([p.points for p in parts], dim=1),
+            torch.cat([p.labels for p in parts], dim=1),
+            None if logits is None else logits[None, None],
+        ).to(self.model.device)
+
+    def _look_at(self, frame_index: int | None) -> ImageEmbedding:
+        """The embedding of a frame, which becomes the one at hand."""
+        if frame_index is None or frame_index == self._index:
+            if self._embedding is None:
+                raise PromptError(
+                    "there is no frame at hand yet: give frame_index (with frames), or step first"
+                )
+            return self._embedding
+        if self.frames is None:
+            raise PromptError(
+                f"frame {frame_index} is not the one at hand ({self._index}): a tracker without "
+                f"frames can't go back to it"
+            )
+        if not 0 <= frame_index < len(self.frames):
+            raise PromptError(
+                f"frame_index must be in 0 to {len(self.frames) - 1}, got {frame_index}"
+            )
+        rgb = as_rgb(self.frames[frame_index])
+        return self._take(frame_index, rgb.shape[:2], to_pixels(rgb, self.model.config.image_size))
+
+    def _take(self, index: int, size: tuple[int, ...], pixels: Tensor) -> ImageEmbedding:
+        self._embedding = self.model.encode_image(pixels.to(self.model.device))
+        self._index, self._size = index, (size[0], size[1])
+        return self._embedding
+
+    def _require(self, object_id: int) -> _Object:
+        if object_id not in self._objects:
+            raise UnknownObjectError(
+                f"no object {object_id} is tracked; there are {list(self._objects)}"
+            )
+        return self._objects[object_id]
+
+
+def _one(value: Any) -> Any:
+    """One prompt as a batch of one."""
+    return None if value is None else np.asarray(value)[None]
