@@ -11,3 +11,7 @@ class PromptError(ValueError):
 
 class UnknownObjectError(ValueError):
     """An object id that the tracker does not know."""
+
+
+class FramesError(ValueError):
+    """A video, folder or sequence of pictures that can't be read as frames of one size."""

@@ -1,0 +1,266 @@
+"""Where frames come from: arrays, pictures, folders of pictures, video files, streams."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from PIL import Image
+
+from sam2core.errors import FramesError
+from sam2core.prefetch import prefetch
+from sam2core.transforms import as_rgb
+from sam2core.video_file import VideoFile, backwards, frame_range
+
+__all__ = [
+    "AnimatedPicture",
+    "FrameSource",
+    "IterFrames",
+    "PictureFrames",
+    "VideoFile",
+    "open_frames",
+    "prefetch",
+]
+
+PICTURE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+ANIMATED = ("GIF", "PNG", "TIFF", "WEBP")
+"""Not MPO, for one, a camera's format whose further pictures are no frames."""
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """Frames of one size, as RGB uint8 (H, W, 3), each at hand by its index at any time."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of every frame."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The frame ``index``, 0 <= index < len; ``IndexError`` outside of that."""
+
+    def frames(
+        self, start: int = 0, stop: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """(index, frame) from ``start`` to before ``stop``, by default all the rest.
+
+        In ``reverse``, from ``start`` down to before ``stop``, by default down to frame 0: the
+        indices of ``range(start, stop, -1)``. A ``stop`` beyond the end is the end; a ``start``
+        outside of the source is a :class:`FramesError`.
+        """
+
+
+class PictureFrames:
+    """Frames from a sequence of anything that :func:`~sam2core.transforms.as_rgb` takes.
+
+    Paths are read when they are asked for and not kept. ``names`` says how to call the
+    pictures in errors. The size of the first picture is demanded of all others.
+    """
+
+    def __init__(self, pictures: Sequence[Any], names: Sequence[str] | None = None) -> None:
+        if len(pictures) == 0:
+            raise FramesError("frames must be at least one picture, got an empty sequence")
+        self._pictures = pictures
+        self._names = names
+        first = self._read(0)
+        self._size = (first.shape[0], first.shape[1])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._size
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        frame = self._read(index)
+        if frame.shape[:2] != self._size:
+            raise _other_size(self._name(index), frame, self._size)
+        return frame
+
+    def frames(
+        self, start: int = 0, stop: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        indices = frame_range(len(self), start, stop, reverse)
+        return ((index, self[index]) for index in indices)
+
+    def _name(self, index: int) -> str:
+        return f"frame {index}" if self._names is None else self._names[index]
+
+    def _read(self, index: int) -> np.ndarray:
+        try:
+            return as_rgb(self._pictures[index])
+        except ValueError as error:
+            name, text = self._name(index), str(error)
+            raise FramesError(text if text.startswith(name) else f"{name}: {text}") from error
+
+
+class AnimatedPicture:
+    """Frames of an animated GIF, WebP or PNG, or of a TIFF of several pages, read by Pillow.
+
+    These formats store changes from frame to frame, so that a frame before the last one read
+    costs going through the file from its start.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self._path = Path(path)
+        with Image.open(self._path) as picture:
+            self._count = int(getattr(picture, "n_frames", 1))
+            first = as_rgb(picture)
+        self._size = (first.shape[0], first.shape[1])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._size
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        return next(self._read(index, index + 1))
+
+    def frames(
+        self, start: int = 0, stop: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        indices = frame_range(len(self), start, stop, reverse)
+        if reverse:
+            return backwards(self._read, indices, self.size)
+        return zip(indices, self._read(indices.start, indices.stop), strict=True)
+
+    def _read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        with Image.open(self._path) as picture:
+            for index in range(start, stop):
+                try:
+                    picture.seek(index)
+                    frame = as_rgb(picture)
+                except (OSError, EOFError, SyntaxError) as error:
+                    raise FramesError(f"{self._path}: frame {index}: {error}") from error
+                if frame.shape[:2] != self.size:
+                    raise _other_size(f"{self._path}: frame {index}", frame, self.size)
+                yield frame
+
+
+class IterFrames:
+    """Frames of a stream of unknown length: forward, once, nothing kept.
+
+    ``items`` are anything that :func:`~sam2core.transforms.as_rgb` takes, all of one size.
+    """
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = iter(items)
+        self._next = 0
+
+    def frames(
+        self, start: int = 0, stop: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """(index, frame); only from the first item that was not taken yet, and forward."""
+        if reverse or start != self._next:
+            raise FramesError(
+                f"a stream only goes forward, and is at frame {self._next}; got start={start}, "
+                f"reverse={reverse}. Give an array, a folder or a video file to go elsewhere"
+            )
+        return self._forward(stop)
+
+    def _forward(self, stop: int | None) -> Iterator[tuple[int, np.ndarray]]:
+        size: tuple[int, ...] | None = None
+        while stop is None or self._next < stop:
+            try:
+                item = next(self._items)
+            except StopIteration:
+                return
+            frame = as_rgb(item)
+            size = size or frame.shape[:2]
+            if frame.shape[:2] != size:
+                raise _other_size(f"frame {self._next}", frame, size)
+            self._next += 1
+            yield self._next - 1, frame
+
+
+def open_frames(source: Any) -> FrameSource:
+    """Frames of whatever holds some.
+
+    ``source`` is an array (T, H, W, 3) or (T, H, W) uint8, a sequence of pictures (arrays, PIL
+    images, paths), a folder of pictures (in natural order: frame_2 before frame_10), a video
+    file, a GIF, WebP or PNG (animated or not), a single picture's path, or a
+    :class:`FrameSource`, which is given back. Raises :class:`FramesError` where it is nothing
+    of this; an iterator has no length and goes into :class:`IterFrames`.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if path.is_dir():
+            return _open_folder(path)
+        if not path.is_file():
+            raise FramesError(f"{path}: no such file or folder")
+        return _open_file(path)
+    if isinstance(source, np.ndarray):
+        if source.ndim not in (3, 4) or source.dtype != np.uint8:
+            raise FramesError(
+                f"an array of frames must be uint8 (T, H, W, 3), got {source.dtype} {source.shape}"
+            )
+        if source.ndim == 3 and source.shape[-1] in (3, 4):
+            raise FramesError(
+                f"got one picture of shape {source.shape} where frames (T, H, W, 3) are expected; "
+                f"give a list of one picture, or picture[None]"
+            )
+        return PictureFrames(list(source))
+    if isinstance(source, FrameSource):
+        return source
+    if isinstance(source, Sequence):
+        names = [
+            str(s) if isinstance(s, (str, os.PathLike)) else f"frame {i}"
+            for i, s in enumerate(source)
+        ]
+        return PictureFrames(source, names)
+    raise FramesError(
+        f"frames must be an array (T, H, W, 3), a list of pictures, a folder of pictures or a "
+        f"video file, got {type(source).__name__}; an iterator goes into IterFrames"
+    )
+
+
+def natural_order(name: str) -> tuple:
+    """Sort key in which numbers count by value: frame_2 before frame_10."""
+    parts = re.split(r"(\d+)", name.casefold())
+    numbers_by_value = tuple(int(p) if i % 2 else p for i, p in enumerate(parts))
+    return numbers_by_value, name  # the name itself decides between frame_1 and frame_01
+
+
+def _open_folder(folder: Path) -> FrameSource:
+    paths = sorted(
+        (
+            p
+            for p in folder.iterdir()
+            if p.suffix.lower() in PICTURE_ENDINGS and not p.name.startswith(".")
+        ),
+        key=lambda p: natural_order(p.name),
+    )
+    if not paths:
+        raise FramesError(
+            f"{folder}: there are no pictures in this folder (looked for "
+            f"{', '.join(PICTURE_ENDINGS)})"
+        )
+    return PictureFrames(paths, [str(p) for p in paths])
+
+
+def _open_file(path: Path) -> FrameSource:
+    try:
+        with Image.open(path) as picture:
+            several = picture.format in ANIMATED and getattr(picture, "n_frames", 1) > 1
+    except (OSError, SyntaxError):  # Pillow does not know it: a video file, or nothing at all
+        return VideoFile(path)
+    return AnimatedPicture(path) if several else PictureFrames([path], [str(path)])
+
+
+def _other_size(name: str, frame: np.ndarray, size: Sequence[int]) -> FramesError:
+    return FramesError(
+        f"{name} is {frame.shape[1]} x {frame.shape[0]} pixels, and the frames before it "
+        f"{size[1]} x {size[0]}; all frames must be of one size"
+    )
