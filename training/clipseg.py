@@ -19,10 +19,11 @@ from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProc
 from training.augment import erase, recolour
 from training.export import save_half
 from training.loop import add_arguments, settings_from, train
-from training.scenes import SIDE, LabelledScene, SceneSource, held_out, normalise
+from training.scenes import LabelledScene, SceneSource, held_out, normalise
 from training.stuff_metrics import stuff_iou
 from training.tokenizers import word_level_tokenizer
 
+SIDE = 192
 PATCH = 16
 PROMPTS = 4  # words asked of each image in training
 DICE_WEIGHT, PATCH_WEIGHT = 0.3, 0.5
@@ -161,22 +162,14 @@ class ClipSegTask:
         self, model: Any, batch: dict[str, Any], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         device = batch["words"].device
-        input_ids, attention_mask = (x.to(device) for x in self.table)
         clip = model.clip
-        texts = clip.get_text_features(input_ids, attention_mask=attention_mask).pooler_output
-        seen = clip.vision_model(batch["pixel_values"], output_hidden_states=True)
-        activations = [seen.hidden_states[i + 1] for i in model.extract_layers]
-        count = batch["words"].shape[1]
-        decoded = model.decoder(
-            [a.repeat_interleave(count, 0) for a in activations], texts[batch["words"].flatten()]
-        )
+        texts = self.embed_words(model)
+        decoded, last = forward(model, batch["pixel_values"], texts[batch["words"]])
         # A quarter of the pixels, another quarter at every step, teaches as much as all of them.
         y, x = divmod(step % 4, 2)
         truth = batch["masks"][..., y::2, x::2]
-        logits = decoded.logits.view_as(batch["masks"])[..., y::2, x::2]
-        tokens = clip.visual_projection(
-            clip.vision_model.post_layernorm(seen.last_hidden_state[:, 1:])
-        )
+        logits = decoded[..., y::2, x::2]
+        tokens = clip.visual_projection(clip.vision_model.post_layernorm(last[:, 1:]))
         likeness = F.normalize(tokens, dim=-1) @ F.normalize(texts[: len(self.stuff)], dim=-1).t()
         with torch.autocast(device.type, enabled=False):
             parts = {
@@ -188,28 +181,29 @@ class ClipSegTask:
 
     def evaluate(self, model: Any) -> dict[str, float]:
         """Mean IoU over stuff on scenes of a world the training doesn't see."""
-        metrics = {}
-        for vendor, scenes in held_out(48).items():
-            metrics[f"stuff mIoU {vendor}"] = stuff_iou(
-                self.predict(model, scenes), scenes, self.stuff
-            ).mean
-        return metrics
+        return {
+            f"stuff mIoU {vendor}": stuff_iou(self.predict(model, scenes), scenes, self.stuff).mean
+            for vendor, scenes in held_out(48, SIDE).items()
+        }
+
+    def embed_words(self, model: Any) -> Tensor:
+        """(words, D): the text tower's embeddings of all words, the stuff first."""
+        input_ids, attention_mask = (x.to(model.device) for x in self.table)
+        return model.clip.get_text_features(input_ids, attention_mask=attention_mask).pooler_output
 
     @torch.no_grad()
     def predict(self, model: Any, scenes: list[LabelledScene]) -> np.ndarray:
-        """(N, H, W): the index of the likeliest stuff of each pixel, by the model's own forward."""
-        device = next(model.parameters()).device
-        input_ids, attention_mask = (x[: len(self.stuff)].to(device) for x in self.table)
-        found = []
-        for scene in scenes:
-            pixels = normalise(scene.image[None]).to(device)
-            logits = model(
-                pixel_values=pixels.expand(len(self.stuff), -1, -1, -1),
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-            ).logits
-            found.append(logits.argmax(0).cpu().numpy())
-        return np.stack(found)
+        """(N, H, W): the index of the likeliest stuff of each pixel."""
+        texts = self.embed_words(model)[None, : len(self.stuff)]
+        return np.stack(
+            [
+                forward(model, normalise(scene.image[None]).to(model.device), texts)[0][0]
+                .argmax(0)
+                .cpu()
+                .numpy()
+                for scene in scenes
+            ]
+        )
 
     def export(self, model: Any, folder: Path) -> None:
         from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
@@ -223,6 +217,19 @@ class ClipSegTask:
             self.tokenizer,
         )
         save_half(model, processor, folder)
+
+
+def forward(model: Any, pixel_values: Tensor, texts: Tensor) -> tuple[Tensor, Tensor]:
+    """Mask logits (B, K, H, W) of K words of each image, whose embeddings are ``texts``
+    (B, K, D), and the vision tower's last tokens. transformers' own forward would take the
+    vision tower through every image K times, and freeze it."""
+    seen = model.clip.vision_model(pixel_values, output_hidden_states=True)
+    count = texts.shape[1]
+    activations = [
+        seen.hidden_states[i + 1].repeat_interleave(count, 0) for i in model.extract_layers
+    ]
+    logits = model.decoder(activations, texts.flatten(0, 1)).logits
+    return logits.unflatten(0, (-1, count)), seen.last_hidden_state
 
 
 def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
@@ -251,7 +258,9 @@ def main() -> None:
     add_arguments(parser)
     arguments = parser.parse_args()
     task = ClipSegTask(
-        SceneSource.training(arguments.seed, augment=0.3), list(THING_NAMES), list(STUFF_NAMES)
+        SceneSource.training(arguments.seed, SIDE, augment=0.3),
+        list(THING_NAMES),
+        list(STUFF_NAMES),
     )
     recipe = {
         "minutes": MINUTES,
@@ -259,7 +268,7 @@ def main() -> None:
         "reuse": 4,
         "weight_decay": 0.02,
         "clip_norm": 1.0,
-        "evaluate_minutes": 2.5,
+        "evaluate_minutes": 4.0,
     }
     train(task, settings_from(arguments, **recipe), arguments)
 

@@ -101,6 +101,7 @@ def batches(recipe: Recipe, start: int = 0, workers: int = 1) -> Iterator[dict[s
         batch_size=None,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),  # else it would draw a number from the one that is resumed
     )
     return iter(loader)
 

@@ -30,6 +30,7 @@ from training.detection_loss import (
 from training.detection_metrics import average_precision, detect, prompts_for
 from training.export import save_half
 from training.grounding_dino_model import (
+    SIDE,
     STRIDES,
     build_config,
     build_model,
@@ -37,7 +38,7 @@ from training.grounding_dino_model import (
     forward,
 )
 from training.loop import add_arguments, settings_from, train
-from training.scenes import SIDE, LabelledScene, SceneSource, held_out, normalise, things_of
+from training.scenes import LabelledScene, SceneSource, held_out, normalise, things_of
 from training.tokenizers import bert_tokenizer
 
 UNKNOWN = "[UNK]"
@@ -152,7 +153,7 @@ class GroundingDinoTask:
         """AP50 with the right word on scenes of a world the training doesn't see."""
         device = next(model.parameters()).device
         metrics = {}
-        for vendor, scenes in held_out(48).items():
+        for vendor, scenes in held_out(48, SIDE).items():
             for asked in (12, None):
                 prompts = prompts_for(scenes, self.words, asked, seed=0)
                 found = detect(model, self.tokenizer, scenes, prompts, device)
@@ -182,13 +183,12 @@ def main() -> None:
     add_arguments(parser)
     arguments = parser.parse_args()
     task = GroundingDinoTask(
-        SceneSource.training(arguments.seed, augment=0.3, crowded=0.6), list(THING_NAMES)
+        SceneSource.training(arguments.seed, SIDE, augment=0.3, crowded=0.6), list(THING_NAMES)
     )
     recipe = {
         "minutes": MINUTES,
         "batch_size": 8,
         "reuse": 4,
-        "learning_rate": 8e-4,
         "evaluate_minutes": 10.0,
     }
     train(task, settings_from(arguments, **recipe), arguments)

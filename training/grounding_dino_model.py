@@ -15,8 +15,9 @@ from transformers import (
 )
 
 from training.detection_loss import PADDED
-from training.scenes import SIDE
 
+# 160 pixels rather than 192: a third less to compute, and as many more scenes seen.
+SIDE = 160
 STRIDES = (8, 16, 32)
 
 
@@ -28,7 +29,8 @@ def build_config(words: int) -> GroundingDinoConfig:
         embed_dim=32,
         depths=[1, 1, 3, 1],
         num_heads=[2, 4, 8, 8],
-        window_size=6,
+        window_size=5,
+        mlp_ratio=2.0,
         drop_path_rate=0.0,
         out_features=["stage2", "stage3", "stage4"],  # type: ignore[call-arg]
     )
@@ -53,7 +55,7 @@ def build_config(words: int) -> GroundingDinoConfig:
         decoder_ffn_dim=256,
         encoder_attention_heads=4,
         decoder_attention_heads=4,
-        encoder_n_points=4,
+        encoder_n_points=2,
         decoder_n_points=4,
         num_feature_levels=len(STRIDES),
         dropout=0.0,
@@ -80,7 +82,7 @@ def build_model(config: GroundingDinoConfig) -> GroundingDinoForObjectDetection:
     ]
     with torch.no_grad():
         for norm, sign in sides:
-            norm.weight.fill_(0.35)
+            norm.weight.fill_(0.5)
             norm.bias.fill_(sign * (3.0 / config.d_model) ** 0.5)
     return model
 

@@ -15,10 +15,10 @@ from torch import Tensor
 from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, load_artwork
 from panoptic.demo.scenes import World
 
-SIDE = 192
-# Most scenes have the models' own size; the others are wide or tall and get squeezed to it, as the
-# image processors do with every picture that isn't square.
-SIZES = ((192, 192), (192, 192), (192, 192), (192, 192), (192, 272), (272, 192))
+# Height and width in units of the model's input: scenes that are larger, wide or tall get squeezed
+# to it, as the image processors do with every picture that isn't a square of that size.
+SHAPES = ((1.0, 1.0), (1.0, 1.0), (1.2, 1.2), (1.0, 1.4), (1.4, 1.0))
+HELD_OUT_SIZE = (192, 192)
 
 # Worlds differ in their textures and more; a world's own seed is kept apart from its scenes'.
 TRAINING_WORLDS = 8
@@ -79,20 +79,22 @@ class SceneSource:
     """Scenes out of some worlds; which world and which size follow from the scene's seed."""
 
     worlds: tuple[World, ...]
-    sizes: tuple[tuple[int, int], ...] = SIZES
+    side: int  # of the square images that come out
+    sizes: tuple[tuple[int, int], ...]  # that scenes are drawn at
     augment: float = 0.0  # share of things in a changed style
     crowded: float = 0.0  # share of scenes with many things: more to learn from at the same cost
 
     @classmethod
-    def training(cls, seed: int, augment: float, crowded: float = 0.0) -> SceneSource:
+    def training(cls, seed: int, side: int, augment: float, crowded: float = 0.0) -> SceneSource:
         artwork = load_artwork(TRAINING_VENDORS)
         first = seed * TRAINING_WORLDS
         worlds = tuple(World(artwork, seed=first + i) for i in range(TRAINING_WORLDS))
-        return cls(worlds, augment=augment, crowded=crowded)
+        sizes = tuple((round(side * h), round(side * w)) for h, w in SHAPES)
+        return cls(worlds, side, sizes, augment, crowded)
 
     @classmethod
-    def held_out(cls, vendors: tuple[str, ...]) -> SceneSource:
-        return cls((World(load_artwork(vendors), seed=HELD_OUT_WORLD),), ((SIDE, SIDE),))
+    def held_out(cls, side: int, vendors: tuple[str, ...]) -> SceneSource:
+        return cls((World(load_artwork(vendors), seed=HELD_OUT_WORLD),), side, (HELD_OUT_SIZE,))
 
     def draw(self, seed: int) -> LabelledScene:
         rng = np.random.default_rng(seed)
@@ -103,12 +105,13 @@ class SceneSource:
             int(rng.integers(2**31)), size=size, augment=self.augment, things=things
         )
         image, ids = scene.image, scene.truth.ids
-        if size != (SIDE, SIDE):
+        side = self.side
+        if size != (side, side):
             image = np.asarray(
-                Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+                Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
             )
-            rows = (np.arange(SIDE) + 0.5) * size[0] // SIDE
-            columns = (np.arange(SIDE) + 0.5) * size[1] // SIDE
+            rows = (np.arange(side) + 0.5) * size[0] // side
+            columns = (np.arange(side) + 0.5) * size[1] // side
             ids = ids[rows.astype(int)[:, None], columns.astype(int)[None]]
         names = {s.id: (s.category, s.is_thing) for s in scene.truth.segments}
         return LabelledScene(
@@ -120,13 +123,14 @@ class SceneSource:
 
 
 @functools.lru_cache(maxsize=4)
-def held_out(count: int) -> Mapping[str, list[LabelledScene]]:
+def held_out(count: int, side: int = HELD_OUT_SIZE[0]) -> Mapping[str, list[LabelledScene]]:
     """Scenes for evaluation, "seen" artwork and the "unseen" vendor, of a world with other
     textures than any that is trained on."""
     vendors = {"seen": TRAINING_VENDORS, "unseen": (UNSEEN_VENDOR,)}
     return MappingProxyType(
         {
-            name: [SceneSource.held_out(names).draw(i) for i in range(count)]
+            name: [source.draw(i) for i in range(count)]
             for name, names in vendors.items()
+            for source in [SceneSource.held_out(side, names)]
         }
     )
