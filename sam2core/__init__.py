@@ -7,6 +7,7 @@ from sam2core.memory_bank import BankSettings, Memory, MemoryBank
 from sam2core.model import ImageEmbedding, Sam2
 from sam2core.prompt_encoder import Prompt
 from sam2core.tracked_frame import TrackedFrame
+from sam2core.tracker import VideoTracker
 from sam2core.tracker_settings import TrackerSettings
 from sam2core.weights import load, save
 
@@ -23,6 +24,7 @@ __all__ = [
     "Sam2Config",
     "TrackedFrame",
     "TrackerSettings",
+    "VideoTracker",
     "load",
     "save",
 ]

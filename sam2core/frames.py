@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,9 +11,10 @@ import numpy as np
 from PIL import Image
 
 from sam2core.errors import FramesError
+from sam2core.frame_order import backwards, frame_range, natural_order
 from sam2core.prefetch import prefetch
 from sam2core.transforms import as_rgb
-from sam2core.video_file import VideoFile, backwards, frame_range
+from sam2core.video_file import VideoFile
 
 __all__ = [
     "AnimatedPicture",
@@ -224,13 +224,6 @@ def open_frames(source: Any) -> FrameSource:
         f"frames must be an array (T, H, W, 3), a list of pictures, a folder of pictures or a "
         f"video file, got {type(source).__name__}; an iterator goes into IterFrames"
     )
-
-
-def natural_order(name: str) -> tuple:
-    """Sort key in which numbers count by value: frame_2 before frame_10."""
-    parts = re.split(r"(\d+)", name.casefold())
-    numbers_by_value = tuple(int(p) if i % 2 else p for i, p in enumerate(parts))
-    return numbers_by_value, name  # the name itself decides between frame_1 and frame_01
 
 
 def _open_folder(folder: Path) -> FrameSource:

@@ -1,6 +1,5 @@
 import gzip
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,9 +103,7 @@ def test_all_problems_are_listed_at_once():
     message = str(error.value)
     assert "missing (1): no_object_pointer" in message
     assert "unexpected (1): mask_decoder.extra.weight" in message
-    assert re.search(
-        r"wrong shape \(1\): mask_downsample.bias: expected \(1,\), found \(7,\)", message
-    )
+    assert "wrong shape (1): mask_downsample.bias: expected (1,), found (7,)" in message
 
 
 def test_two_different_position_matrices_are_refused():
@@ -125,7 +122,7 @@ def test_a_truncated_file_is_an_error_that_says_so(tmp_path, name):
         sam2core.save(model, tmp_path)
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(WeightsError, match="can't be read .* cut off"):
+    with pytest.raises(WeightsError, match=r"can't be read .* cut off"):
         sam2core.load(path)
 
 
