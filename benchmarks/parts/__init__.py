@@ -1,0 +1,31 @@
+"""The parts of ``python -m benchmarks.demo_models``, one module for each demo model.
+
+A part is a module with ``measure(context) -> list[Figure]`` and, if there is something to see,
+``picture(context) -> PIL.Image.Image``, a sheet of predictions beside the truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is measured: the folder of a model, on how many held-out scenes and clips."""
+
+    weights: Path
+    scenes: int
+    clips: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number. ``artwork`` is "seen" or "unseen" (a vendor that was never trained on);
+    ``least`` and ``goal`` are what issue and design ask for, None where it is only told."""
+
+    name: str
+    artwork: str
+    value: float
+    least: float | None = None
+    goal: float | None = None
