@@ -1,0 +1,74 @@
+"""Small repairs of an owner map: crumbs of segments, holes between them, thin seams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import ndimage
+
+_EIGHT = np.ones((3, 3), bool)
+FREE = -1
+
+
+def drop_fragments(owner: np.ndarray, shares: Mapping[int, float], min_pixels: float) -> None:
+    """Frees (sets to -1, in place) the crumbs of groups in an owner map (H, W).
+
+    A crumb is a connected piece (diagonals connect) with fewer than ``min_pixels`` pixels, or
+    fewer than its group's share (``shares``, by group) of the group's largest piece, which itself
+    always stays.
+    """
+    windows = ndimage.find_objects(owner + 1)
+    for group, share in shares.items():
+        if group >= len(windows) or windows[group] is None:
+            continue
+        part = owner[windows[group]]
+        pieces, count = ndimage.label(part == group, _EIGHT)
+        if count < 2:
+            continue
+        sizes = np.bincount(pieces.ravel())
+        sizes[0] = 0
+        crumbs = sizes < max(min_pixels, share * sizes.max())
+        crumbs[[0, int(sizes.argmax())]] = False
+        part[crumbs[pieces]] = FREE
+
+
+def fill_gaps(owner: np.ndarray, max_hole: float, seam: float) -> None:
+    """Gives free pixels (-1) in small holes and thin seams to the nearest group, in place.
+
+    A hole is a connected piece of free pixels, at most ``max_hole`` of them. A seam is what of a
+    larger piece is at most about twice ``seam`` pixels wide.
+    """
+    free = owner == FREE
+    if free.all() or not free.any():
+        return
+    gaps = free & ~_wide(free, round(seam))
+    pieces, _ = ndimage.label(free)
+    small = np.bincount(pieces.ravel()) <= max_hole
+    small[0] = False
+    gaps |= small[pieces]
+    pieces, _ = ndimage.label(gaps, _EIGHT)
+    for number, (rows, columns) in enumerate(ndimage.find_objects(pieces), start=1):
+        around = (
+            slice(max(rows.start - 1, 0), rows.stop + 1),
+            slice(max(columns.start - 1, 0), columns.stop + 1),
+        )
+        mine = pieces[around] == number
+        near = owner[around]
+        if (near == FREE).all():
+            continue
+        nearest = ndimage.distance_transform_edt(
+            near == FREE, return_distances=False, return_indices=True
+        )
+        near[mine] = near[tuple(nearest)][mine]
+
+
+def _wide(mask: np.ndarray, radius: int) -> np.ndarray:
+    """The parts of a mask that a square of ``2 radius + 1`` pixels fits into (an opening).
+
+    The mask is taken to go on beyond the edges of the picture.
+    """
+    if radius < 1:
+        return mask
+    core = ndimage.minimum_filter(mask, 2 * radius + 1, mode="nearest")
+    return ndimage.maximum_filter(core, 2 * radius + 1, mode="nearest") & mask
