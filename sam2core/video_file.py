@@ -87,8 +87,8 @@ class VideoFile:
         return zip(indices, self._read(indices.start, indices.stop), strict=True)
 
     def _first_of_chunk(self, low: int, high: int) -> int:
-        keys = (key.frame for key in self._index.keys)
-        return next((frame for frame in keys if low <= frame <= high), low)
+        key = self._index.key_from(low)
+        return low if key is None or key > high else key
 
     def _read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         return (self._rgb(frame) for frame in self._decode(start, stop))

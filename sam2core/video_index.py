@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -50,8 +51,12 @@ class VideoIndex:
 
     def key_before(self, frame: int) -> int:
         """Position in ``keys`` of the last one up to ``frame``."""
-        frames = [key.frame for key in self.keys]
-        return int(np.searchsorted(frames, frame, side="right")) - 1
+        return bisect_right(self.keys, frame, key=lambda key: key.frame) - 1
+
+    def key_from(self, frame: int) -> int | None:
+        """The first frame from ``frame`` on at which decoding can start."""
+        at = bisect_left(self.keys, frame, key=lambda key: key.frame)
+        return self.keys[at].frame if at < len(self.keys) else None
 
     def number(self, time: int | None) -> int | None:
         """The frame presented at ``time``, if there is one."""
@@ -95,11 +100,15 @@ def read_index(path: Path) -> VideoIndex:
     """
     index = _scan(path)
     if index.times is not None:
-        expected = list(range(min(CHECKED_FRAMES, index.count)))
-        head = [number for number, _ in islice(decode_from(path, index, 0), len(expected))]
+        container, stream = open_video(path)
+        with container:
+            decoded = islice(_decoded(container, stream, None), CHECKED_FRAMES)
+            head = [index.number(frame.pts) for frame in decoded]
+        # One frame may be missing, because it is damaged. Of half frames, every other one is.
+        head_fits = all(number is not None and number <= len(head) for number in head)
         last = index.keys[-1].frame
         tail = [number for number, _ in islice(decode_from(path, index, last), 1)]
-        if head == expected and tail == [last]:
+        if head and head_fits and tail == [last]:
             return index
     container, stream = open_video(path)
     with container:
@@ -154,8 +163,11 @@ def _decoded(
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):
-            return  # the end, or damaged from here on
+        except StopIteration:
+            return
+        except av.error.FFmpegError:  # damaged from here on; give what the decoder still holds
+            yield from _decode_packet(stream, None)
+            return
         time = packet.pts if packet.dts is None else packet.dts
         if late is not None and time is not None:
             if time > late:
@@ -163,11 +175,15 @@ def _decoded(
             late = None
         if packet.is_corrupt:
             continue
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            continue  # a broken packet; the decoder goes on with the next one
-        yield from frames
+        yield from _decode_packet(stream, packet)
+
+
+def _decode_packet(stream: av.VideoStream, packet: av.Packet | None) -> list[av.VideoFrame]:
+    """What comes of a packet: nothing of a broken one, and the rest of all without one."""
+    try:
+        return stream.decode(packet)
+    except av.error.FFmpegError:
+        return []
 
 
 def _scan(path: Path) -> VideoIndex:
