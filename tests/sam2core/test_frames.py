@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from pathlib import Path
 
@@ -362,7 +363,7 @@ def test_real_clips(name, count, size):
     video = open_frames(MEDIA / name)
     assert (len(video), video.size) == (count, size)
     head = [frame for _, frame in video.frames(0, 5)]
-    assert all(not np.array_equal(a, b) for a, b in zip(head, head[1:], strict=False))
+    assert all(not np.array_equal(a, b) for a, b in itertools.pairwise(head))
     assert np.array_equal(video[4], head[4])
     falling = [frame for _, frame in video.frames(4, reverse=True)]
     assert np.array_equal(np.array(falling[::-1]), np.array(head))
