@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panoptic.demo.artwork import Artwork
-from panoptic.demo.canvas import Actor, Light, Shadow, View
+from panoptic.demo.elements import Actor, Light, Shadow, View
 from panoptic.demo.sprites import Colouring, Picture, hue_colouring
 from panoptic.demo.styles import random_picture, restyle
 from panoptic.demo.textures import STUFF_NAMES, TextureBank

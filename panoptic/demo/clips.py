@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panoptic.demo.canvas import Actor, Canvas, Ground, View
+from panoptic.demo.canvas import Canvas
 from panoptic.demo.casting import Manner
+from panoptic.demo.elements import Actor, Ground, View
 from panoptic.demo.motion import Shot, at_time
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import World

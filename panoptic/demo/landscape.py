@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from panoptic.demo.canvas import Ground, View
+from panoptic.demo.elements import Ground, View
 from panoptic.demo.shapes import Blob, Box, HalfPlane, Shape, Wave
 from panoptic.demo.sprites import hue_colouring
 from panoptic.demo.textures import STUFF_NAMES, TextureBank

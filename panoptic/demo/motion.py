@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from panoptic.demo.canvas import Actor, Ground, Light, View
+from panoptic.demo.elements import Actor, Ground, Light, View
 
 _T = TypeVar("_T", Actor, Ground, Light, View)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from panoptic.demo.artwork import THING_NAMES, Artwork
-from panoptic.demo.canvas import Actor, Canvas, Ground, View
+from panoptic.demo.canvas import Canvas
 from panoptic.demo.casting import OBJECT, Casting, Manner
+from panoptic.demo.elements import Actor, Ground, View
 from panoptic.demo.landscape import random_ground
 from panoptic.demo.textures import STUFF_NAMES, TextureBank
 from panoptic.segmentation import PanopticSegmentation, Segment

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from panoptic.demo.canvas import Actor, Ground, View
 from panoptic.demo.casting import Manner
+from panoptic.demo.elements import Actor, Ground, View
 from panoptic.demo.landscape import random_ground, random_stuff
 from panoptic.demo.motion import Curve, Curves, Performer, Shot
 from panoptic.demo.shapes import Shape
@@ -106,7 +106,10 @@ class Stage:
         return Performer(actor, self.way((actor.x, actor.y), (actor.x + dx, actor.y + dy)))
 
     def way(
-        self, *points: tuple[float, float], times: Sequence[float] | None = None, rock: float = 5
+        self,
+        *points: Sequence[float] | np.ndarray,
+        times: Sequence[float] | None = None,
+        rock: float = 5,
     ) -> dict[str, Curve]:
         """Curves along points at the given times (evenly by default), rocking by some degrees."""
         knots = tuple(times) if times is not None else tuple(np.linspace(0, 1, len(points)))

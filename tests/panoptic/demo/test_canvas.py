@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from panoptic.demo.canvas import Actor, Canvas, Ground, Light, Shadow, View
+from panoptic.demo.canvas import Canvas
+from panoptic.demo.elements import Actor, Ground, Light, Shadow, View
 from panoptic.demo.shapes import Blob, Box, HalfPlane
 from panoptic.demo.sprites import Picture, hue_colouring
 
