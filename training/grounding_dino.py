@@ -183,7 +183,7 @@ def main() -> None:
     add_arguments(parser)
     arguments = parser.parse_args()
     task = GroundingDinoTask(
-        SceneSource.training(arguments.seed, SIDE, augment=0.3, crowded=0.6), list(THING_NAMES)
+        SceneSource.training(arguments.seed, SIDE, augment=0.3, crowded=0.75), list(THING_NAMES)
     )
     recipe = {
         "minutes": MINUTES,

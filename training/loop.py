@@ -277,12 +277,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def train(task: Task, settings: Settings, arguments: argparse.Namespace) -> None:
-    """Runs a task as the command line asks, and exports the averaged model at the end."""
+    """Runs a task as the command line asks; a run that gets to its end exports the model."""
     trainer = Trainer(task, settings, arguments.runs / task.name)
     if arguments.resume:
         trainer.resume()
     model = trainer.run()
-    if arguments.export is not None:
+    if trainer.progress >= 1 and arguments.export is not None:
         task.export(model, arguments.export)
 
 

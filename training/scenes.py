@@ -100,7 +100,7 @@ class SceneSource:
         rng = np.random.default_rng(seed)
         world = self.worlds[rng.integers(len(self.worlds))]
         size = self.sizes[rng.integers(len(self.sizes))]
-        things = (4, 11) if rng.random() < self.crowded else (1, 6)
+        things = (6, 15) if rng.random() < self.crowded else (1, 6)
         scene = world.scene(
             int(rng.integers(2**31)), size=size, augment=self.augment, things=things
         )
