@@ -262,12 +262,12 @@ class PanopticSegmentation:
         return overlay(self, image, **options)
 
     def _repr_png_(self) -> bytes:
-        from panoptic.show import to_png
+        from panoptic.notebook import to_png
 
         return to_png(self)
 
     def _repr_html_(self) -> str:
-        from panoptic.show import to_html
+        from panoptic.notebook import to_html
 
         return to_html(self)
 
