@@ -153,6 +153,8 @@ class MemoryBank:
     ) -> Selection:
         """What the frame ``frame_index`` sees when tracking forward (or in ``reverse``).
 
+        Prompted memories that are not selected count like those of tracked frames.
+
         ``num_frames`` is the length of the video where it is known: distances in time of
         pointers are scaled by it in the reference implementations, up to ``max_pointers``.
         """
@@ -173,11 +175,12 @@ class MemoryBank:
         sign = -1 if reverse else 1
         pointers = [
             (memory, sign * (frame_index - index))
-            for index, memory in self.prompted.items()
+            for index, memory in selected.items()
             if sign * (frame_index - index) >= 0  # only the past, in the direction of tracking
         ]
         for distance in range(1, max_pointers):
-            memory = self.recent.get(frame_index - sign * distance)
+            index = frame_index - sign * distance
+            memory = self.recent.get(index, unselected.get(index))
             if memory is not None:
                 pointers.append((memory, distance))
         return Selection(tuple(spatial), tuple(pointers), max(max_pointers - 1, 1))

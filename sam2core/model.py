@@ -187,9 +187,10 @@ class Sam2(nn.Module):
     def adopt(self, embedding: ImageEmbedding, masks: Tensor) -> MaskPrediction:
         """Take masks (N, 1, S, S) of 0 and 1 as the answer, without asking the decoder for it.
 
-        The decoder only gives the pointer (of its best mask) for what the mask shows. An empty
-        mask means that the object is not in the picture. ``embedding`` is as encoded, without
-        recall. The logits are -10 and 10, at a quarter of the size.
+        The decoder only gives the pointer for what the mask shows, that of its single-mask token.
+        (Meta's code does so; transformers takes the best of three.) An empty mask means that the
+        object is not in the picture. ``embedding`` is as encoded, without recall. The logits are
+        -10 and 10, at a quarter of the size.
         """
         count, size = len(masks), self.config.image_size
         if masks.ndim != 4 or tuple(masks.shape[1:]) != (1, size, size):
@@ -202,7 +203,7 @@ class Sam2(nn.Module):
         empty = Prompt.empty(count, self.device)
         mask_logits = self.mask_to_logits(masks.to(self.no_memory.dtype))
         prompt = Prompt(empty.points, empty.labels, mask_logits)
-        answer = self.gate(self.segment(embedding, prompt, multimask_output=True).best())
+        answer = self.gate(self.segment(embedding, prompt))
         shown = masks.flatten(1).any(dim=1, keepdim=True)
         pointer = torch.where(shown[..., None], answer.pointer, self.no_pointer.float())
         presence = shown.float() * MASK_SCALE + MASK_BIAS

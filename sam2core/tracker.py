@@ -19,7 +19,7 @@ from sam2core.errors import PromptError, UnknownObjectError
 from sam2core.frames import FrameSource, open_frames, prefetch
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import Memory, MemoryBank, Selection
-from sam2core.model import MASK_BIAS, MASK_SCALE, ImageEmbedding, Sam2
+from sam2core.model import ImageEmbedding, Sam2
 from sam2core.prompt_encoder import Prompt
 from sam2core.tracked_frame import TrackedFrame, fill_holes
 from sam2core.tracker_settings import TrackerSettings
@@ -126,7 +126,7 @@ class VideoTracker:
 
         self._objects[object_id] = tracked
         tracked.clicks[self._index] = clicks
-        self._remember([object_id], embedding, prediction, prediction.logits, prompted=True)
+        self._remember([object_id], embedding, prediction, prompted=True)
         return self._show([object_id])
 
     @torch.inference_mode()
@@ -164,8 +164,8 @@ class VideoTracker:
             )
             square = (square >= 0.5).float()
             prediction = self.model.adopt(embedding, square)
-            full = square * MASK_SCALE + MASK_BIAS
-            self._remember(ids, embedding, prediction, full, prompted=True)
+            # The memory sees the mask at the logits' resolution, as in Meta's video predictor.
+            self._remember(ids, embedding, prediction, prompted=True)
         return self._show(object_ids)
 
     @torch.inference_mode()
@@ -225,7 +225,7 @@ class VideoTracker:
             prompt = nothing[torch.zeros(len(ids), dtype=torch.long, device=self.model.device)]
             prediction = self.model.segment(conditioned, prompt, multimask_output=True).best()
             prediction = self.model.gate(prediction)
-            self._remember(ids, frame, prediction, prediction.logits, prompted=False)
+            self._remember(ids, frame, prediction, prompted=False)
 
     def _cohorts(self) -> Iterator[list[int]]:
         """Objects to track in this frame, in batches of the same memory extent that fit."""
@@ -247,15 +247,16 @@ class VideoTracker:
         ids: Sequence[int],
         embedding: ImageEmbedding,
         prediction: MaskPrediction,
-        full_logits: Tensor,
         prompted: bool,
     ) -> None:
         """Put the answer for some objects into their banks.
 
-        What was prompted enters as 0 and 1: it was confirmed. A correction of a frame that was
-        tracked before stays a recent memory, as in the reference implementations.
+        What was prompted enters memory as 0 and 1: it was confirmed. A correction of a frame
+        that was tracked before stays a recent memory, as in the reference implementations.
         """
-        features = self.model.remember(embedding, full_logits, prediction.presence, prompted)
+        features = self.model.remember(
+            embedding, prediction.logits, prediction.presence, binary=prompted
+        )
         presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
         for i, object_id in enumerate(ids):
             bank = self._objects[object_id].bank

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.parity.weights import randomise
 from sam2core import Sam2, Sam2Config
+from sam2core.weights import from_state_dict, to_state_dict
 
 TINY = Sam2Config(
     embed_dim=16,
@@ -28,26 +30,20 @@ TINY = Sam2Config(
 
 
 def random_model(config: Sam2Config = TINY, seed: int = 0) -> Sam2:
-    """Random weights, large enough that masks, scores and presence differ between prompts."""
-    generator = torch.Generator().manual_seed(seed)
-    model = Sam2(config)
-    for name, parameter in model.named_parameters():
-        fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
-        noise = torch.randn(parameter.shape, generator=generator)
-        if "norm" in name and name.endswith("weight"):
-            parameter.data = 1 + 0.1 * noise
-        elif parameter.ndim > 1 and fan_in > 1:
-            parameter.data = noise * (1.4 / fan_in**0.5)
-        else:
-            parameter.data = 0.1 * noise
-    model.prompt_encoder.position.matrix.copy_(torch.randn(2, config.dim // 2, generator=generator))
-    for name in ("label_embedding", "not_a_point", "no_mask"):
-        parameter = getattr(model.prompt_encoder, name)
-        parameter.data = torch.randn(parameter.shape, generator=generator)
-    model.memory_time.data = torch.randn(model.memory_time.shape, generator=generator)
-    for block in model.memory_encoder.fuser:
-        block.scale.data = torch.randn(block.scale.shape, generator=generator)
-    return model.eval().requires_grad_(False)
+    """Random weights under which prompts, objects, frames and memories make a difference."""
+    state = randomise(to_state_dict(Sam2(config), "hugging_face"), seed)
+    # An absent object has the same empty mask whatever went wrong: let most be present.
+    state["mask_decoder.pred_obj_score_head.proj_out.bias"] += 8
+    return from_state_dict(state, config).eval().requires_grad_(False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Models this small only lose time to threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def test_the_closest_prompts_are_selected_one_of_each_side_first():
 def test_an_unselected_prompt_comes_back_as_a_recent_memory():
     selection = bank([9], prompted=[0, 7, 8], max_prompted=1).select(10)
     assert spatial(selection) == [(8, 0), (7, 3), (9, 1)]
-    assert pointers(selection) == [(0, 10), (7, 3), (8, 2), (9, 1)]
+    assert pointers(selection) == [(8, 2), (9, 1), (7, 3), (0, 10)]
 
 
 @pytest.mark.parametrize(
