@@ -67,7 +67,7 @@ class MergeSettings:
     """Factor on the claims of stuff. Scores of boxes and of heatmaps are not comparable, and stuff
     is by definition what the things left: 0.2 lets a thing at the recipe's box threshold (0.35)
     win wherever its mask says yes (0.35 x 0.6 > 0.2), even against certain stuff."""
-    min_visible: float = 0.4
+    min_visible: float = 0.5
     """Share of its mask that a thing must keep. SAM 2 masks what is visible, so a mask that lost
     more than half is mostly someone else's: a duplicate or a false alarm."""
     inside_share: float = 0.5
@@ -82,7 +82,7 @@ class MergeSettings:
     """Smallest segment filled in without a word: nobody asked for it, so crumbs are not wanted."""
     min_fragment: float = 0.0002
     """Connected pieces below this are freed, unless the segment has no larger one."""
-    min_fragment_share: float = 0.03
+    min_fragment_share: float = 0.02
     """For things also pieces below this share of the largest one: what an occluder cuts off is
     larger, what a mask decoder splashes elsewhere is smaller."""
     max_hole: float = 0.001
