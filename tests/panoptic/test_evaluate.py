@@ -264,7 +264,8 @@ def test_categories_can_go_by_name(tmp_path):
         evaluate_coco(prediction, truth)
     report = evaluate_coco(prediction, truth, by_name=True)
     assert (report.things.pq, report.stuff.pq) == (1.0, 0.0)
-    foreign = PanopticSegmentation.from_ids(np.ones((2, 4), int), [Segment(1, 1, "unicorn", True, 1)])
+    unicorn = Segment(1, 1, "unicorn", True, 1.0)
+    foreign = PanopticSegmentation.from_ids(np.ones((2, 4), int), [unicorn])
     with pytest.raises(ValueError, match=r"no categories called \['unicorn'\]"):
         evaluate_coco(write(tmp_path, "foreign", [foreign]), truth, by_name=True)
 
