@@ -135,7 +135,7 @@ class Canvas:
         if light.offset:
             image += np.float32(light.offset)
         if light.blur > 0:
-            radius = light.blur * min(view.height, view.width) / 192
+            radius = light.blur * (min(view.height, view.width) / 192) ** 0.5
             flat = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
             image = np.asarray(flat.filter(ImageFilter.GaussianBlur(radius)), np.float32)
         if light.noise > 0 and noise is not None:

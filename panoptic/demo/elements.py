@@ -107,8 +107,8 @@ class Light:
 
     ``exposure`` multiplies all channels, ``warmth`` brightens red and darkens blue by this share;
     ``slope_x`` and ``slope_y`` brighten along x and y by this share from the middle to the edge;
-    ``offset`` is added (0 to 255 scale); ``blur`` is a radius in pixels at 192 px, ``noise`` a
-    standard deviation.
+    ``offset`` is added (0 to 255 scale); ``blur`` is a radius in pixels at 192 px (it grows with
+    the root of the size), ``noise`` a standard deviation.
     """
 
     exposure: float = 1.0

@@ -63,7 +63,7 @@ def test_vocabulary_is_things_then_stuff():
 
 
 def test_every_noun_and_stuff_comes_up(world):
-    seen = {s.category for seed in range(400) for s in world.scene(seed, (96, 96)).truth.segments}
+    seen = {s.category for seed in range(300) for s in world.scene(seed, (64, 64)).truth.segments}
     assert seen == set(THING_NAMES) | set(STUFF_NAMES)
 
 
