@@ -1,1 +1,41 @@
-"""Zero-shot panoptic labelling of images and video."""
+"""Zero-shot panoptic labelling of images and video.
+
+Names are imported when they are first used, so that ``import panoptic`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from panoptic.pipeline import PanopticPipeline, PipelineSettings
+    from panoptic.segmentation import PanopticSegmentation, Segment
+    from prompts import Category, Vocabulary
+
+_HOME = {
+    "Category": "prompts",
+    "PanopticPipeline": "panoptic.pipeline",
+    "PanopticSegmentation": "panoptic.segmentation",
+    "PipelineSettings": "panoptic.pipeline",
+    "Segment": "panoptic.segmentation",
+    "Vocabulary": "prompts",
+}
+__all__ = [
+    "Category",
+    "PanopticPipeline",
+    "PanopticSegmentation",
+    "PipelineSettings",
+    "Segment",
+    "Vocabulary",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'panoptic' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,240 @@
+"""PanopticPipeline: words and a picture in, every pixel labelled out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from detectors.base import Boxes, Heatmaps, StuffDetector, ThingDetector
+from panoptic.images import load_image
+from panoptic.merge import Candidate, MergeSettings, explain_merge
+from panoptic.presets import Preset, find_preset
+from panoptic.quality import Evidence, QualityModel, box_agreement
+from panoptic.segmentation import PanopticSegmentation
+from panoptic.stuff_masks import StuffMask, StuffMaskSettings, choose_stuff_masks
+from panoptic.trace import Trace
+from prompts import Vocabulary
+from prompts.regions import RegionSettings, find_regions
+from prompts.sampling import SamplingSettings, sample_prompts
+from sam2core import ImageMasks, ImageSegmenter
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """The settings of all stages but the detectors, which have their own."""
+
+    regions: RegionSettings = field(default_factory=RegionSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    stuff_masks: StuffMaskSettings = field(default_factory=StuffMaskSettings)
+    merge: MergeSettings = field(default_factory=MergeSettings)
+    seed: int = 0
+    """Of the sampled points, the only thing that is random."""
+    region_side: int = 768
+    """Longer side at which regions are worked out. CLIPSeg itself sees 352 pixels, so a larger
+    one costs memory (one map a word) and tells nothing more."""
+    fill_unknown: bool = False
+    """Fill what no word names with class-agnostic segments from automatic masks."""
+
+    def __post_init__(self) -> None:
+        if self.region_side < 32:
+            raise ValueError(f"region_side must be at least 32 pixels, got {self.region_side}")
+
+
+class PanopticPipeline:
+    """Zero-shot panoptic labelling by composition.
+
+    Boxes of the thing words prompt SAM 2 for the thing masks; heatmaps of the stuff words, minus
+    the things, are sampled for points that prompt it for the stuff masks; one merge settles every
+    pixel. Same picture, words and settings: same result, to the byte.
+    """
+
+    def __init__(
+        self,
+        things: ThingDetector,
+        stuff: StuffDetector,
+        segmenter: ImageSegmenter,
+        settings: PipelineSettings | None = None,
+        quality: QualityModel | None = None,
+    ) -> None:
+        self.things = things
+        self.stuff = stuff
+        self.segmenter = segmenter
+        self.settings = settings or PipelineSettings()
+        self.quality = quality or QualityModel()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path = "demo",
+        *,
+        things: str | None = None,
+        stuff: str | None = None,
+        sam2: str | None = None,
+        device: str = "cpu",
+        dtype: Any = None,
+        settings: PipelineSettings | None = None,
+    ) -> PanopticPipeline:
+        """Load the models of a preset ("demo", "tiny", "small", "base", "large") or a folder.
+
+        ``things``, ``stuff`` and ``sam2`` replace single parts by hub ids or paths. ``dtype`` is
+        what is computed in (a ``torch.dtype``, by default float32); weights stay float32.
+        """
+        import torch
+
+        import sam2core
+        from detectors.clipseg import ClipSeg
+        from detectors.grounding_dino import GroundingDino
+
+        preset = find_preset(source, things=things, stuff=stuff, sam2=sam2)
+        dtype = dtype or torch.float32
+        return cls(
+            GroundingDino.from_pretrained(preset.things, device, dtype),
+            ClipSeg.from_pretrained(preset.stuff, device, dtype),
+            ImageSegmenter(sam2core.load(preset.sam2, device=device, dtype=dtype)),
+            settings,
+            _quality_of(preset),
+        )
+
+    def segment(self, image: Any, vocabulary: Vocabulary) -> PanopticSegmentation:
+        """Label one picture: a path, PIL picture or array, see ``panoptic.images.load_image``."""
+        return self.trace(image, vocabulary).result
+
+    def segment_batch(
+        self, images: Sequence[Any], vocabulary: Vocabulary
+    ) -> list[PanopticSegmentation]:
+        """As :meth:`segment` for each picture; the detectors take them together."""
+        return [trace.result for trace in self._traces(images, vocabulary)]
+
+    def trace(self, image: Any, vocabulary: Vocabulary) -> Trace:
+        """As :meth:`segment`, with every step on the way kept, to be looked at."""
+        return next(self._traces([image], vocabulary))
+
+    def _traces(self, images: Sequence[Any], vocabulary: Vocabulary) -> Iterator[Trace]:
+        _check_vocabulary(vocabulary)
+        pictures = [load_image(image) for image in images]
+        boxes = self.things.detect_batch(pictures, vocabulary)
+        small = [_shrink(picture, self.settings.region_side) for picture in pictures]
+        heatmaps = self.stuff.heatmaps_batch(small, vocabulary)
+        for picture, found, heat in zip(pictures, boxes, heatmaps, strict=True):
+            yield self._compose(picture, found, heat, vocabulary)
+
+    def _compose(
+        self, picture: np.ndarray, boxes: Boxes, heatmaps: Heatmaps, vocabulary: Vocabulary
+    ) -> Trace:
+        settings = self.settings
+        size = (picture.shape[0], picture.shape[1])
+        boxes = boxes.clipped(*size)
+        if len(boxes) or len(heatmaps):
+            self.segmenter.set_image(picture)
+        thing_masks = self.segmenter.segment(boxes=boxes.xyxy) if len(boxes) else None
+        # Everything about regions happens at the size of the heatmaps.
+        region_size = (heatmaps.probabilities.shape[1], heatmaps.probabilities.shape[2])
+        covered = np.zeros(region_size, dtype=bool)
+        if thing_masks is not None:
+            for masks in replace(thing_masks, size=region_size):
+                covered |= masks[0]
+        regions = find_regions(
+            heatmaps.probabilities, heatmaps.category_ids, covered, settings.regions
+        )
+        prompt = sample_prompts(regions, covered, settings.sampling, settings.seed)
+        stuff_masks: list[StuffMask] = []
+        if regions:
+            scale = np.array([size[1] / region_size[1], size[0] / region_size[0]], np.float32)
+            points = (prompt.points_nk2 + 0.5) * scale - 0.5
+            answers = self.segmenter.segment(
+                np.clip(points, 0, [size[1] - 1, size[0] - 1]), prompt.labels_nk, multimask=True
+            )
+            stuff_masks = choose_stuff_masks(regions, answers, covered, settings.stuff_masks)
+        candidates = _thing_candidates(boxes, thing_masks, vocabulary)
+        candidates += _stuff_candidates(stuff_masks, vocabulary)
+        unknown = self._automatic(picture) if settings.fill_unknown else []
+        report = explain_merge(
+            candidates, size, settings.merge, unknown=unknown, quality=self.quality
+        )
+        result = replace(report.result, image=picture)
+        return Trace(
+            picture, vocabulary, boxes, thing_masks, heatmaps, covered, regions, prompt,
+            tuple(stuff_masks), replace(report, result=result),
+        )  # fmt: skip
+
+    def _automatic(self, picture: np.ndarray) -> list[Candidate]:
+        from sam2core.automatic import AutomaticMasks
+
+        found = AutomaticMasks(self.segmenter).generate(picture)
+        candidates = []
+        for mask in found:
+            logits = np.where(mask.mask(), np.float32(10), np.float32(-10))
+            evidence = Evidence(predicted_iou=mask.iou, stability=mask.stability)
+            candidates.append(Candidate(logits, None, mask.iou, evidence))
+        return candidates
+
+
+def _quality_of(preset: Preset) -> QualityModel | None:
+    if preset.quality is None or not preset.quality.is_file():
+        return None
+    return QualityModel.from_dict(json.loads(preset.quality.read_text(encoding="utf-8")))
+
+
+def _thing_candidates(
+    boxes: Boxes, answers: ImageMasks | None, vocabulary: Vocabulary
+) -> list[Candidate]:
+    if answers is None:
+        return []
+    stability = answers.stability().clamp(0, 1)
+    candidates = []
+    for i in range(len(boxes)):
+        logits = answers.logits[i, 0].cpu().numpy()
+        height, width = answers.size
+        cell = np.array([width / logits.shape[1], height / logits.shape[0]] * 2)
+        evidence = Evidence(
+            detector=float(boxes.scores[i]),
+            predicted_iou=float(answers.iou[i, 0]),
+            stability=float(stability[i, 0]),
+            agreement=box_agreement(logits > 0, boxes.xyxy[i] / cell),
+        )
+        category = vocabulary.by_id(int(boxes.category_ids[i]))
+        candidates.append(Candidate(logits, category, float(boxes.scores[i]), evidence))
+    return candidates
+
+
+def _stuff_candidates(masks: Sequence[StuffMask], vocabulary: Vocabulary) -> list[Candidate]:
+    return [
+        Candidate(
+            mask.logits,
+            vocabulary.by_id(mask.region.category_id),
+            min(mask.region.score, 1.0),
+            Evidence(
+                detector=min(mask.region.score, 1.0),
+                predicted_iou=mask.predicted_iou,
+                stability=mask.stability,
+                agreement=mask.agreement,
+            ),
+        )
+        for mask in masks
+    ]
+
+
+def _shrink(picture: np.ndarray, side: int) -> np.ndarray:
+    """The picture with its longer side at most ``side`` pixels, and no side below one."""
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+
+
+def _check_vocabulary(vocabulary: Vocabulary) -> None:
+    if not isinstance(vocabulary, Vocabulary):
+        raise ValueError(
+            f"expected a Vocabulary, got {type(vocabulary).__name__}; "
+            'Vocabulary.parse("car, person; road, sky") makes one of text'
+        )
+    if not len(vocabulary):
+        raise ValueError("the vocabulary is empty: ask for at least one thing or stuff word")
