@@ -71,7 +71,8 @@ def find_preset(
                 f"{source}: expected a folder with grounding_dino/, clipseg/ and sam2/, each a "
                 f"checkpoint; {', '.join(missing)} is not there"
             )
-        preset = Preset(*(str(path) for path in parts.values()), quality=folder / "quality.json")
+        paths = [str(path) for path in parts.values()]
+        preset = Preset(paths[0], paths[1], paths[2], quality=folder / "quality.json")
     if preset is None:
         raise ValueError(
             f"{str(source)!r} is neither a preset ({', '.join(PRESETS)}) nor a folder of models"
