@@ -74,9 +74,7 @@ def test_crop_and_rasterise():
 
 
 def test_errors_say_what_to_do(tmp_path, monkeypatch):
-    with pytest.raises(
-        ValueError, match="no artwork vendor is called 'emojipedia'; there are twemoji"
-    ):
+    with pytest.raises(ValueError, match="no artwork vendor is called 'emojipedia'; there"):
         load_artwork(("emojipedia",))
     with pytest.raises(ValueError, match="at least one artwork vendor"):
         load_artwork(())
