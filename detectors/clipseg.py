@@ -73,6 +73,9 @@ class ClipSeg:
         from transformers import AutoTokenizer, CLIPSegForImageSegmentation
 
         model = load_model(CLIPSegForImageSegmentation, source, ("clipseg",))
+        # The decoder reads the vision tower up to a layer before its last; the rest is for CLIP.
+        encoder = model.clip.vision_model.encoder
+        encoder.layers = encoder.layers[: max(model.extract_layers) + 1]
         tokenizer = AutoTokenizer.from_pretrained(source)
         transform = ImageTransform.from_pretrained(str(source))
         return cls(model.to(device), tokenizer, transform, settings, dtype)
@@ -99,7 +102,10 @@ class ClipSeg:
         pixels = torch.stack([self.transform(image) for image in images]).to(self.device)
         with autocast(self.device, self.dtype):
             words = self._embed(vocabulary.stuff)
-            vision = self.model.clip.vision_model(pixels, output_hidden_states=True)
+            # The published checkpoint was pretrained at 224 pixels and is used at 352.
+            vision = self.model.clip.vision_model(
+                pixels, interpolate_pos_encoding=True, output_hidden_states=True
+            )
             # Entry 0 is what goes into the first layer.
             layers = [vision.hidden_states[i + 1] for i in self.model.extract_layers]
             logits = [

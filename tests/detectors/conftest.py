@@ -127,9 +127,9 @@ def clipseg_folder(tmp_path_factory):
         vision_config={
             "hidden_size": 32,
             "intermediate_size": 32,
-            "num_hidden_layers": 3,
+            "num_hidden_layers": 4,
             "num_attention_heads": 2,
-            "image_size": 64,
+            "image_size": 32,  # as with the published one, smaller than what it is given
             "patch_size": 16,
         },
         projection_dim=32,
