@@ -1,0 +1,208 @@
+"""sam2core beside transformers' SAM 2, on the same random weights: ``python -m benchmarks.parity``.
+
+Each row is one case (see `cases`) on one model, with what `compare.Distance` measures:
+
+- logits: largest difference of any logit, over the standard deviation of the reference's;
+- memory: the same difference over what wrong memories (those of another object, or of one frame
+  earlier) would change;
+- IoU: the smallest of any two masks; scores: largest difference of estimated IoU and presence;
+- ties: pixels of clicked masks so close to the threshold that noise decides (see `ClipRun`);
+- absent: answers in which the reference found the object absent, of all.
+
+Exits with 1 if a bound is missed. ``--quick`` takes a small custom model, in both versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.parity.calibration import comparison_state
+from benchmarks.parity.cases import clip_cases, image_cases
+from benchmarks.parity.compare import (
+    EFFECT_BOUND,
+    IOU_BOUND,
+    LOGITS_BOUND,
+    SCORES_BOUND,
+    Distance,
+    compare_clips,
+    compare_images,
+)
+from benchmarks.parity.reference import Reference, published
+from benchmarks.parity.scenes import Scene
+from benchmarks.parity.shapes import MINI, SIZES, VERSIONS, ModelShape
+from benchmarks.parity.subject import Subject
+
+Row = dict[str, Any]
+BOUNDS = {
+    "logits": LOGITS_BOUND,
+    "memory": EFFECT_BOUND,
+    "iou": IOU_BOUND,
+    "scores": SCORES_BOUND,
+}
+
+
+def compare_model(
+    shape: ModelShape,
+    version: str,
+    state: dict[str, Tensor],
+    *,
+    clip_size: int,
+    seed: int = 0,
+    device: str = "cpu",
+    random_weights: bool = True,
+) -> Iterator[Row]:
+    """The rows of one model: images at the shape's own size, clips at `clip_size`."""
+
+    def row(kind: str, case: str, size: int, distance: Distance, failures: list[str]) -> Row:
+        return {
+            "model": f"{shape.name} {version}",
+            "kind": kind,
+            "case": case,
+            "size": size,
+            **asdict(distance),
+            "failures": failures,
+        }
+
+    for kind, size in (("image", shape.image_size), ("clip", clip_size)):
+        scene = Scene(size, seed=seed)
+        at = shape.at(size)
+        reference = Reference(at, version, state, device=device)
+        subject = Subject(at, version, state, device=device)
+        if kind == "image":
+            for image in image_cases(scene):
+                distance = compare_images(
+                    subject.segment(image, scene), reference.segment(image, scene)
+                )
+                yield row(kind, image.name, size, distance, distance.failures)
+            continue
+        for clip in clip_cases(scene):
+            ours = subject.track(clip, scene)
+            run = reference.track(clip, scene, ours)
+            distance = compare_clips(ours, run.answers, run.memory_effect(), run.ties)
+            failures = distance.failures
+            if clip.absent and random_weights and not 0 < distance.absent < distance.answers:
+                failures = [*failures, "presence has one sign only, so the case shows nothing"]
+            yield row(kind, clip.name, size, distance, failures)
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown, with what is out of bounds in bold."""
+    lines = [
+        "| model | side | case | logits | memory | IoU | scores | ties | absent |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        effect = "" if row["effect"] is None else f"{row['effect']:.3%}"
+        cells = [
+            row["model"],
+            f"{row['size']} px",
+            f"{row['kind']}: {row['case']}",
+            f"{row['logits']:.1e}",
+            effect,
+            f"{row['iou']:.5f}",
+            f"{row['scores']:.1e}",
+            str(row["ties"]),
+            f"{row['absent']}/{row['answers']}",
+        ]
+        if row["failures"]:
+            cells = [f"**{cell}**" if cell else "" for cell in cells]
+        lines.append("| " + " | ".join(cells) + " |")
+    effects = [row["effect"] for row in rows if row["effect"] is not None]
+    worst = [
+        f"{len(rows)} cases; worst: logits {max(row['logits'] for row in rows):.1e} of their "
+        f"standard deviation (bound {LOGITS_BOUND:.0e}),",
+        f"memory {max(effects):.3%} (bound {EFFECT_BOUND:.0%}),",
+        f"IoU {min(row['iou'] for row in rows):.5f} (bound {IOU_BOUND}),",
+        f"scores {max(row['scores'] for row in rows):.1e} (bound {SCORES_BOUND:.0e}).",
+    ]
+    return "\n".join(lines) + "\n\n" + " ".join(worst) + "\n"
+
+
+def machine(device: str) -> str:
+    """What it ran on, in words."""
+    name = platform.processor() or platform.machine()
+    if device != "cpu":
+        name = torch.cuda.get_device_name(device)
+    return (
+        f"{name}, {os.cpu_count()} CPU cores, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, Python {platform.python_version()}"
+    )
+
+
+def models(
+    arguments: argparse.Namespace,
+) -> Iterator[tuple[ModelShape, str, int, dict[str, Tensor]]]:
+    """Shape, version, side of the clips and weights of every model that is asked for."""
+    if arguments.checkpoint:
+        shape, version, state = published(arguments.checkpoint)
+        yield shape, version, shape.image_size, state
+        return
+    shapes = [MINI]
+    if not arguments.quick:
+        shapes = [SIZES[size].at(arguments.image_size) for size in arguments.sizes]
+    for shape in shapes:
+        clip_size = shape.image_size if arguments.quick else arguments.clip_size
+        for version in arguments.versions:
+            state = comparison_state(shape.at(clip_size), version, arguments.seed, arguments.device)
+            yield shape, version, clip_size, state
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--quick", action="store_true", help="a small model, under a minute")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=list(VERSIONS))
+    parser.add_argument("--image-size", type=int, default=1024, help="side of single images")
+    parser.add_argument("--clip-size", type=int, default=512, help="side of the clips' frames")
+    parser.add_argument("--checkpoint", help="public weights instead: hub id or folder")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    torch.backends.cudnn.allow_tf32 = False  # float32 is what is compared
+    if arguments.quick:
+        torch.set_num_threads(1)  # a model this small only loses time to threads
+    start, rows = time.perf_counter(), []
+    for shape, version, clip_size, state in models(arguments):
+        for row in compare_model(
+            shape,
+            version,
+            state,
+            clip_size=clip_size,
+            seed=arguments.seed,
+            device=arguments.device,
+            random_weights=not arguments.checkpoint,
+        ):
+            rows.append(row)
+            outcome = "; ".join(row["failures"]) or "ok"
+            print(f"{row['model']}, {row['kind']}: {row['case']}: {outcome}", file=sys.stderr)
+    seconds = time.perf_counter() - start
+    where = f"{machine(arguments.device)}; {seconds:.0f} s"
+    text = f"{table(rows)}\n{where}\n"
+    print(text)
+    if arguments.json:
+        content = {"machine": where, "bounds": BOUNDS, "rows": rows}
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    if arguments.markdown:
+        arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
+        arguments.markdown.write_text(text)
+    return 1 if any(row["failures"] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
