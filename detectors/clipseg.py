@@ -59,7 +59,7 @@ class ClipSeg:
         self.transform = transform
         self.settings = settings or StuffSettings()
         self.dtype = dtype
-        self._embedded: tuple[tuple[str, ...], torch.Tensor] | None = None
+        self._embedded: tuple[object, torch.Tensor] | None = None
 
     @classmethod
     def from_pretrained(
@@ -121,7 +121,8 @@ class ClipSeg:
         """Embeddings (P, D) of all phrases; those of the latest vocabulary are remembered."""
         phrases = tuple(phrase for category in categories for phrase in category.phrases)
         texts = tuple(self.settings.template.format(phrase) for phrase in phrases)
-        if self._embedded is None or self._embedded[0] != texts:
+        key = texts, self.dtype
+        if self._embedded is None or self._embedded[0] != key:
             self._check_known(phrases)
             encoded = self.tokenizer(list(texts), padding=True, return_tensors="pt")
             limit = self.model.config.text_config.max_position_embeddings
@@ -133,7 +134,7 @@ class ClipSeg:
                 input_ids=encoded["input_ids"].to(self.device),
                 attention_mask=encoded["attention_mask"].to(self.device),
             )
-            self._embedded = texts, clip.text_projection(text.pooler_output)
+            self._embedded = key, clip.text_projection(text.pooler_output)
         return self._embedded[1]
 
     def _check_known(self, phrases: Sequence[str]) -> None:

@@ -151,6 +151,8 @@ def test_half_precision_is_near(detector):
     half = ClipSeg(detector.model, detector.tokenizer, detector.transform, dtype=torch.bfloat16)
     near = half.heatmaps(noise(64, 64), STUFF).probabilities
     assert 0 < np.abs(near - exact).max() < 0.05
+    half.dtype = torch.float32
+    np.testing.assert_allclose(half.heatmaps(noise(64, 64), STUFF).probabilities, exact, atol=1e-6)
 
 
 def test_a_checkpoint_of_another_architecture(grounding_dino_folder):
