@@ -1,0 +1,94 @@
+"""How well first-frame masks are carried through held-out clips: J&F, and presence."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import binary_dilation, binary_erosion
+
+from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, load_artwork
+from panoptic.demo.clips import Clip, make_clip
+from panoptic.demo.scenarios import SCENARIOS
+from panoptic.demo.scenes import World
+from sam2core import Sam2
+from sam2core.tracker import VideoTracker
+from training.sam2_metrics import mask_iou
+from training.scenes import HELD_OUT_WORLD
+
+LEAST_PIXELS = 40  # of an object that is followed, in the first frame
+UNSURE_PIXELS = 8  # what shows less than this, and more than nothing, isn't asked for presence
+TOLERANCE = 0.008  # of the diagonal, for boundaries: as in DAVIS
+
+
+@functools.lru_cache(maxsize=4)
+def held_out_clips(count: int, frames: int, unseen: bool = False) -> tuple[Clip, ...]:
+    """Clips of a world that no training sees, scenario after scenario."""
+    vendors = (UNSEEN_VENDOR,) if unseen else TRAINING_VENDORS
+    world = World(load_artwork(vendors), seed=HELD_OUT_WORLD)
+    names = list(SCENARIOS)
+    # A step that is prime to their number takes few clips from all over the list.
+    return tuple(make_clip(world, names[4 * i % len(names)], i, frames) for i in range(count))
+
+
+def boundary_f(found: np.ndarray, truth: np.ndarray) -> float:
+    """F-measure of the contours of two masks (H, W), matched within a tolerance.
+
+    (A benchmark dataset and evaluation methodology for video object segmentation, Perazzi et al.,
+    2016; matching by dilation, as its reference evaluation does.) 1 where both are empty.
+    """
+    edges = [mask & ~binary_erosion(mask, border_value=0) for mask in (found, truth)]
+    if not edges[0].any() or not edges[1].any():
+        return float(not edges[0].any() and not edges[1].any())
+    radius = max(1, int(np.ceil(TOLERANCE * np.hypot(*truth.shape))))
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    disc = x * x + y * y <= radius * radius
+    near = [binary_dilation(edge, disc) for edge in edges]
+    precision = (edges[0] & near[1]).sum() / edges[0].sum()
+    recall = (edges[1] & near[0]).sum() / edges[1].sum()
+    return float(2 * precision * recall / max(precision + recall, 1e-9))
+
+
+def follow_clip(model: Sam2, clip: Clip) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Ids of the objects in the first frame, the masks (T, N, H, W) found for them in all frames
+    when given those of the first, and presence (T, N)."""
+    ids = [i for i, track in clip.tracks.items() if track.visible[0] >= LEAST_PIXELS]
+    tracker = VideoTracker(model, clip.frames)
+    tracker.prompt_masks(ids, [clip.truth[0].ids == i for i in ids], frame_index=0)
+    masks, presence = [], []
+    for frame in tracker.propagate():
+        masks.append(frame.masks())
+        presence.append(frame.presence.cpu().numpy() > 0)
+    return ids, np.stack(masks), np.stack(presence)
+
+
+def clip_metrics(model: Sam2, clips: Sequence[Clip]) -> dict[str, float]:
+    """Means over objects of J, F and their mean (0 to 1; frames after the first), over things
+    alone too; the share of right presence in frames where a thing is hidden, and in others."""
+    rows: list[tuple[bool, float, float]] = []
+    hidden: list[bool] = []
+    visible: list[bool] = []
+    for clip in clips:
+        ids, masks, presence = follow_clip(model, clip)
+        for column, i in enumerate(ids):
+            track = clip.tracks[i]
+            pairs = [
+                (found[column], truth.ids == i)
+                for found, truth in zip(masks[1:], clip.truth[1:], strict=True)
+            ]
+            j = float(np.mean([mask_iou(*pair) for pair in pairs]))
+            f = float(np.mean([boundary_f(*pair) for pair in pairs]))
+            rows.append((track.is_thing, j, f))
+            if track.is_thing:
+                seen, said = track.visible[1:], presence[1:, column]
+                hidden += (~said[seen == 0]).tolist()
+                visible += said[seen >= UNSURE_PIXELS].tolist()
+    j, f = (float(np.mean([row[k] for row in rows])) for k in (1, 2))
+    things = float(np.mean([(row[1] + row[2]) / 2 for row in rows if row[0]]))
+    metrics = {"J&F": (j + f) / 2, "J": j, "F": f, "J&F things": things}
+    if hidden:
+        metrics["absent when hidden"] = float(np.mean(hidden))
+    if visible:
+        metrics["present when visible"] = float(np.mean(visible))
+    return metrics
