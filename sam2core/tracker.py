@@ -13,26 +13,23 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from sam2core.clicks import Click, join_clicks, square_masks
 from sam2core.errors import PromptError, UnknownObjectError
-from sam2core.frames import FrameSource, open_frames, prefetch
+from sam2core.frames import FrameSource, IterFrames, open_frames, prefetch
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import Memory, MemoryBank, Selection
 from sam2core.model import ImageEmbedding, Sam2
 from sam2core.prompt_encoder import Prompt
 from sam2core.tracked_frame import TrackedFrame, fill_holes
 from sam2core.tracker_settings import TrackerSettings
-from sam2core.transforms import Picture, as_rgb, to_pixels, to_prompt
-
-LOGIT_LIMIT = 32.0
-"""Earlier logits are clipped to this before they refine a mask; larger ones say nothing more."""
+from sam2core.transforms import Picture, as_rgb, to_pixels
 
 
 @dataclass
 class _Object:
     bank: MemoryBank
-    clicks: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    clicks: dict[int, list[Click]] = field(default_factory=dict)
     """By frame, the points and boxes that were given there, for refinement."""
 
 
@@ -41,7 +38,8 @@ class VideoTracker:
 
     With ``frames`` (anything :func:`~sam2core.frames.open_frames` takes), prompts may be given
     on any frame, and :meth:`propagate` goes through the video, forward or backward. Without,
-    :meth:`step` takes one frame after the other for as long as they come.
+    :meth:`step` takes one frame after the other for as long as they come, and :meth:`stream`
+    does so for an iterator.
     """
 
     def __init__(
@@ -113,8 +111,10 @@ class VideoTracker:
         known = self._objects.get(object_id)
         earlier = None if known is None or replace else known.bank.get(self._index)
         clicks = [] if known is None or replace else known.clicks.get(self._index, [])
-        clicks = [*clicks, {"points": points, "labels": labels, "box": box}]
-        prompt = self._combine(clicks, None if earlier is None else earlier.logits)
+        clicks = [*clicks, Click(points, labels, box)]
+        logits = None if earlier is None else earlier.logits
+        prompt = join_clicks(clicks, self._size, self.model.config.image_size, logits)
+        prompt = prompt.to(self.model.device)
 
         tracked = known or _Object(MemoryBank(self.settings.bank))
         # A frame that was tracked is corrected in the light of what came before it.
@@ -155,14 +155,7 @@ class VideoTracker:
             tracked.clicks.pop(self._index, None)
         for i in range(0, len(masks), step):
             ids = list(object_ids[i : i + step])
-            square = F.interpolate(
-                (masks[i : i + step, None] > 0).float().to(self.model.device),
-                size=(side, side),
-                mode="bilinear",
-                align_corners=False,
-                antialias=True,
-            )
-            square = (square >= 0.5).float()
+            square = square_masks(masks[i : i + step], side).to(self.model.device)
             prediction = self.model.adopt(embedding, square)
             # The memory sees the mask at the logits' resolution, as in Meta's video predictor.
             self._remember(ids, embedding, prediction, prompted=True)
@@ -185,6 +178,19 @@ class VideoTracker:
         return self._show(self.object_ids)
 
     @torch.inference_mode()
+    def stream(self, frames: Any) -> Iterator[TrackedFrame]:
+        """:meth:`step` for every frame of an iterator, reading and resizing ahead.
+
+        Prompt objects whenever a frame has been given: it is the one at hand, and the next ones
+        follow. ``frames`` may also be whatever :func:`~sam2core.frames.open_frames` takes.
+        """
+        source = IterFrames(frames) if isinstance(frames, Iterator) else open_frames(frames)
+        for _, size, pixels in self._read_ahead(source.frames()):
+            self._take(self._index + 1, size, pixels)
+            self._track()
+            yield self._show(self.object_ids)
+
+    @torch.inference_mode()
     def propagate(
         self, start: int | None = None, stop: int | None = None, reverse: bool = False
     ) -> Iterator[TrackedFrame]:
@@ -201,19 +207,23 @@ class VideoTracker:
         prompted = [t for o in self._objects.values() for t in o.bank.prompted]
         if start is None:
             start = max(prompted) if reverse else min(prompted)
+        for index, size, pixels in self._read_ahead(self.frames.frames(start, stop, reverse)):
+            self._take(index, size, pixels)
+            self._reverse = reverse
+            self._track()
+            yield self._show(self.object_ids)
+
+    def _read_ahead(
+        self, frames: Iterator[tuple[int, np.ndarray]]
+    ) -> Iterator[tuple[int, tuple[int, int], Tensor]]:
+        """Index, size and pixels of frames, prepared in the background."""
         side = self.model.config.image_size
 
         def prepare(item: tuple[int, np.ndarray]) -> tuple[int, tuple[int, int], Tensor]:
             index, rgb = item
             return index, (rgb.shape[0], rgb.shape[1]), to_pixels(rgb, side)
 
-        source = self.frames.frames(start, stop, reverse)
-        self._reverse = reverse
-        for index, size, pixels in prefetch(source, prepare, self.settings.decode_ahead):
-            self._take(index, size, pixels)
-            self._reverse = reverse
-            self._track()
-            yield self._show(self.object_ids)
+        return prefetch(frames, prepare, self.settings.decode_ahead)
 
     def _track(self) -> None:
         """Bring every object into the frame at hand."""
@@ -289,20 +299,6 @@ class VideoTracker:
             self._size,
         )
 
-    def _combine(self, clicks: list[dict[str, Any]], earlier: Tensor | None) -> Prompt:
-        """All clicks on a frame, in the order given, as one prompt with the earlier logits."""
-        size, side = self._size, self.model.config.image_size
-        parts = [
-            to_prompt(*size, side, _one(c["points"]), _one(c["labels"]), _one(c["box"]))
-            for c in clicks
-        ]
-        logits = None if earlier is None else earlier.float().clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
-        return Prompt(
-            torch.cat([p.points for p in parts], dim=1),
-            torch.cat([p.labels for p in parts], dim=1),
-            None if logits is None else logits[None, None],
-        ).to(self.model.device)
-
     def _look_at(self, frame_index: int | None) -> ImageEmbedding:
         """The embedding of a frame, which becomes the one at hand."""
         if frame_index is None or frame_index == self._index:
@@ -334,8 +330,3 @@ class VideoTracker:
                 f"no object {object_id} is tracked; there are {list(self._objects)}"
             )
         return self._objects[object_id]
-
-
-def _one(value: Any) -> Any:
-    """One prompt as a batch of one."""
-    return None if value is None else np.asarray(value)[None]

@@ -76,6 +76,24 @@ def test_a_stream_gives_what_the_video_gives(model):
         close(answer.logits, expected.logits)
 
 
+def test_an_iterator_is_streamed_and_prompted_on_the_way(model):
+    stepped = VideoTracker(model)
+    expected = []
+    for i, frame in enumerate(FRAMES[:6]):
+        expected.append(stepped.step(frame))
+        if i in (1, 3):
+            stepped.prompt(i, mask=MASKS[i // 2])
+    streamed = VideoTracker(model)
+    for i, answer in enumerate(streamed.stream(iter(FRAMES[:6]))):
+        assert (
+            answer.object_ids == expected[i].object_ids == ((), (), (1,), (1,), (1, 3), (1, 3))[i]
+        )
+        assert torch.equal(answer.logits, expected[i].logits)
+        if i in (1, 3):
+            streamed.prompt(i, mask=MASKS[i // 2])
+    assert i == 5
+
+
 def test_a_prompted_mask_is_the_answer_of_its_frame(tracker):
     answer = tracker.prompt(4, mask=MASKS[1], frame_index=3)
     overlap = (answer.mask(4) & MASKS[1]).sum() / (answer.mask(4) | MASKS[1]).sum()
