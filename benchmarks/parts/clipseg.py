@@ -16,14 +16,20 @@ from training.scenes import LabelledScene, held_out
 from training.stuff_metrics import stuff_iou
 
 DEMANDS = {"seen": (0.90, 0.95), "unseen": (0.85, None)}
-# Colours of the kinds of stuff on the sheet; black is no stuff.
-PALETTE = np.array(
-    [
-        (120, 190, 255), (60, 160, 60), (30, 80, 170), (235, 205, 130), (190, 70, 50),
-        (150, 100, 50), (90, 90, 95), (240, 245, 255), (150, 220, 210), (100, 65, 35), (0, 0, 0),
-    ],
-    np.uint8,
-)  # fmt: skip
+COLOURS = {
+    "sky": (120, 190, 255),
+    "grass": (60, 160, 60),
+    "water": (30, 80, 170),
+    "sand": (235, 205, 130),
+    "brick": (190, 70, 50),
+    "wood": (150, 100, 50),
+    "road": (90, 90, 95),
+    "snow": (240, 245, 255),
+    "tile": (150, 220, 210),
+    "dirt": (100, 65, 35),
+}
+# The last, black, is what isn't stuff.
+PALETTE = np.array([*(COLOURS[name] for name in STUFF_NAMES), (0, 0, 0)], np.uint8)
 
 
 def measure(context: Context) -> list[Figure]:
