@@ -1,0 +1,224 @@
+"""Memory over a long stream: ``python -m benchmarks.memory``.
+
+Streams 10,000 frames through ``VideoTracker.step`` of a small randomly initialised model. Objects
+come (by mask, box or click), are corrected, leave the picture, are prompted again and are
+removed. Resident memory must not grow with the number of frames once banks are full: its slope
+(the median of all pairwise slopes) must stay below a twentieth of what it would be if one memory
+of one object were kept from each frame; over short streams, below 2 MiB in all, as it takes steps
+of pages. As a check of the check, a shorter stream with
+``BankSettings.keep_all``, which keeps everything by request, must lie above that bound.
+
+Exits with 1 if a bound is missed. ``--quick`` streams 700 frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import theilslopes
+
+from benchmarks.host import describe, peak_bytes, resident_bytes
+from sam2core import BankSettings, MemoryBank, Sam2, Sam2Config, TrackerSettings, VideoTracker
+
+SMALL = Sam2Config(
+    embed_dim=16,
+    blocks=(1, 1, 2, 1),
+    global_blocks=(3,),
+    window_sizes=(8, 4, 4, 2),
+    position_size=(4, 4),
+    image_size=128,
+    dim=64,
+    decoder_heads=4,
+    decoder_mlp_dim=64,
+    iou_hidden_dim=32,
+    mask_channels=4,
+    memory_dim=64,
+    memory_layers=1,
+    memory_mlp_dim=64,
+    fuser_dim=64,
+)
+BOUNDED = BankSettings(max_prompted=3, keep_prompted=4)
+"""A stream that prompts again and again needs a limit on prompted memories, too."""
+MOST_OBJECTS = 4
+SAMPLED_EVERY = 10
+SETTLING_FRAMES = 300
+"""Before memory is judged: banks fill, and the allocator meets every size of batch."""
+STEPS_OF_RESIDENT = 2 * 2**20
+"""Resident memory takes steps; less than this over a whole stream says nothing."""
+HEIGHT, WIDTH = 96, 128
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What one stream did. Bytes; slopes in bytes a frame, once it has settled."""
+
+    name: str
+    frames: int
+    seconds: float
+    objects: int
+    prompts: int
+    most_at_once: int
+    resident_settled: int
+    resident_at_the_end: int
+    peak: int
+    slope: float
+    banks_at_most: int
+    banks_slope: float
+
+
+def memory_bytes(config: Sam2Config) -> int:
+    """Of one object in one frame, as it is kept: bfloat16 features, float32 logits and pointer."""
+    cells = config.embedding_size**2
+    return 2 * cells * config.memory_dim + 4 * config.mask_size**2 + 4 * config.dim
+
+
+def settling(frames: int) -> int:
+    """Frames that are not judged."""
+    return max(frames // 10, min(SETTLING_FRAMES, frames // 3))
+
+
+def slope_bound(frames: int) -> float:
+    return max(memory_bytes(SMALL) / 20, STEPS_OF_RESIDENT / (frames - settling(frames)))
+
+
+def bank_bytes(banks: Iterator[MemoryBank]) -> int:
+    """Of all tensors in the banks."""
+    return sum(
+        tensor.numel() * tensor.element_size()
+        for bank in banks
+        for memory in (*bank.prompted.values(), *bank.recent.values())
+        for tensor in (memory.features, memory.logits, memory.pointer)
+        if tensor is not None
+    )
+
+
+def stream(name: str, model: Sam2, bank: BankSettings, frames: int, seed: int) -> Stream:
+    rng = np.random.default_rng(seed)
+    tracker = VideoTracker(model, settings=TrackerSettings(bank=bank))
+    texture = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    until: dict[int, int] = {}
+    objects = prompts = most = 0
+    resident, banks = [], []
+    start = time.perf_counter()
+    for t in range(frames):
+        tracker.step(np.roll(texture, (t, 2 * t), axis=(0, 1)))
+        for object_id in [i for i, end in until.items() if end <= t]:
+            tracker.remove(object_id)
+            del until[object_id]
+        if t == 0 or (len(until) < MOST_OBJECTS and rng.random() < 0.1):
+            objects += 1
+            # The first stays to the end, the others for a while.
+            until[objects] = frames if t == 0 else t + int(rng.integers(5, 200))
+            prompt(tracker, objects, rng)
+            prompts += 1
+        if rng.random() < 0.05:
+            prompt(tracker, int(rng.choice(list(until))), rng)
+            prompts += 1
+        most = max(most, len(until))
+        if t % SAMPLED_EVERY == 0:
+            resident.append(resident_bytes())
+            banks.append(bank_bytes(o.bank for o in tracker._objects.values()))
+    settled = settling(frames) // SAMPLED_EVERY
+    at = np.arange(len(resident))[settled:] * SAMPLED_EVERY
+    return Stream(
+        name,
+        frames,
+        time.perf_counter() - start,
+        objects,
+        prompts,
+        most,
+        resident[settled],
+        resident[-1],
+        max(peak_bytes(), *resident),  # the kernel keeps its peak a little late
+        float(theilslopes(resident[settled:], at).slope),
+        max(banks),
+        float(theilslopes(banks[settled:], at).slope),
+    )
+
+
+def prompt(tracker: VideoTracker, object_id: int, rng: np.random.Generator) -> None:
+    """A box, a click, or a mask, which now and then is empty: the object has left."""
+    x, y = int(rng.integers(0, WIDTH - 30)), int(rng.integers(0, HEIGHT - 30))
+    kind = rng.integers(4)
+    if kind == 0:
+        tracker.prompt(object_id, box=[x, y, x + 28, y + 24])
+    elif kind == 1:
+        tracker.prompt(object_id, points=[[x + 10, y + 10]])
+    else:
+        mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+        mask[y : y + 24, x : x + 28] = kind == 2
+        tracker.prompt(object_id, mask=mask)
+
+
+def small_model(seed: int) -> Sam2:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Sam2(SMALL).eval().requires_grad_(False)
+
+
+def table(streams: list[Stream], bound: float) -> str:
+    mb = 2**20
+    lines = [
+        "| stream | frames | objects (at once) | prompts | resident once settled | at the end | "
+        "peak | slope, bytes a frame | banks at most | slope of banks | ms a frame |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for s in streams:
+        lines.append(
+            f"| {s.name} | {s.frames} | {s.objects} ({s.most_at_once}) | {s.prompts} | "
+            f"{s.resident_settled / mb:.1f} MiB | {s.resident_at_the_end / mb:.1f} MiB | "
+            f"{s.peak / mb:.1f} MiB | {s.slope:.1f} | {s.banks_at_most / mb:.2f} MiB | "
+            f"{s.banks_slope:.1f} | {1000 * s.seconds / s.frames:.1f} |"
+        )
+    lines.append("")
+    lines.append(
+        f"Bound on the slope: {bound:.0f} bytes a frame; one memory of one object is "
+        f"{memory_bytes(SMALL)} bytes. The second stream keeps everything by request and must lie "
+        f"above it."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--quick", action="store_true", help="700 frames, under a minute")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    parser.add_argument("--frames", type=int, help="how many, instead of 10,000")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    frames = arguments.frames or (700 if arguments.quick else 10_000)
+
+    torch.set_num_threads(1)  # a model this small only loses time to threads
+    where = describe()
+    model = small_model(arguments.seed)
+    bound = slope_bound(frames)
+    flat = stream("bounded bank", model, BOUNDED, frames, arguments.seed)
+    everything = BankSettings(keep_all=True)
+    growing = stream("keep_all", model, everything, max(frames // 10, 300), arguments.seed)
+    text = f"{table([flat, growing], bound)}\n{where}\n"
+    print(text)
+    if arguments.json:
+        content = {"machine": where, "bound": bound, "streams": [asdict(flat), asdict(growing)]}
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n")
+    if arguments.markdown:
+        arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
+        arguments.markdown.write_text(text)
+    passed = flat.slope <= bound and flat.banks_slope <= bound < growing.slope
+    if not passed:
+        print("A bound is missed.", file=sys.stderr)
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
