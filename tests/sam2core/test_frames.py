@@ -24,6 +24,7 @@ FORMATS = {
     "bframes.mkv": ("libx264", "yuv420p", {"crf": "5", "g": "7", "bf": "3", "b_adapt": "0"}, 24),
     "bframes.mp4": ("libx264", "yuv420p", {"crf": "5", "g": "7", "bf": "3", "b_adapt": "0"}, 24),
     "bframes.ts": ("libx264", "yuv420p", {"crf": "5", "g": "7", "bf": "3", "b_adapt": "0"}, 24),
+    "mpeg2.ts": ("mpeg2video", "yuv420p", {"qscale": "2", "g": "5", "bf": "2"}, 40),
     "opengop.mkv": ("libx264", "yuv420p", {"crf": "5", "g": "6", "bf": "2", "flags": "-cgop"}, 24),
     "mpeg4.avi": ("mpeg4", "yuv420p", {"qscale": "2", "g": "6", "bf": "2"}, 40),
     "vp9.webm": ("libvpx-vp9", "yuv420p", {"crf": "10", "g": "6"}, 40),
@@ -152,6 +153,9 @@ def test_odd_sizes_and_one_frame(tmp_path, height, width):
     assert np.array_equal(collected(video, reverse=True)[1], frames)
 
 
+@pytest.mark.skipif(
+    not hasattr(av.VideoStream, "set_display_rotation"), reason="this PyAV can't write rotation"
+)
 @pytest.mark.parametrize("degrees", [90, 180, -90])
 def test_rotation_is_applied(tmp_path, degrees):
     frames = clip(3)
@@ -201,6 +205,29 @@ def test_a_broken_frame_is_replaced_by_the_one_before(tmp_path):
     assert np.array_equal(decoded, frames[kept])
     assert np.array_equal(video[5], frames[4])
     assert np.array_equal(collected(video, 11, reverse=True)[1], frames[kept][::-1])
+
+
+def test_packets_that_are_no_frames_are_not_counted(tmp_path):
+    """As in interlaced video, where a packet may be half a frame."""
+    frames = clip(12)
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25, options={"slicecrc": "1", "g": "1"})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "bgr0"
+        for i, frame in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts = 2 * i
+            for packet in stream.encode(picture):
+                container.mux(packet)
+                other = av.Packet(bytes([255]) * 60)
+                other.stream, other.time_base = stream, packet.time_base
+                other.pts = other.dts = packet.pts + 1
+                container.mux(other)
+    video = open_frames(path)
+    assert len(video) == 12
+    assert np.array_equal(collected(video)[1], frames)
+    assert np.array_equal(video[7], frames[7])
+    assert np.array_equal(collected(video, 11, reverse=True)[1], frames[::-1])
 
 
 @pytest.mark.parametrize(
