@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from detectors.base import Boxes, Heatmaps, StuffDetector, ThingDetector
+from detectors.base import Boxes, Heatmaps, StuffDetector, ThingDetector, ThingSettings
+from panoptic.checkpoints import load_part
 from panoptic.images import load_image
 from panoptic.merge import Candidate, MergeSettings, explain_merge
 from panoptic.presets import Preset, find_preset
@@ -23,6 +24,9 @@ from prompts import Vocabulary
 from prompts.regions import RegionSettings, find_regions
 from prompts.sampling import SamplingSettings, sample_prompts
 from sam2core import ImageMasks, ImageSegmenter
+from sam2core.automatic import AutomaticMasks, AutomaticSettings
+
+_SURE = 10.0  # logit of a mask that is only known as yes or no
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class PipelineSettings:
     one costs memory (one map a word) and tells nothing more."""
     fill_unknown: bool = False
     """Fill what no word names with class-agnostic segments from automatic masks."""
+    automatic: AutomaticSettings = field(default_factory=AutomaticSettings)
+    """Which masks those are."""
 
     def __post_init__(self) -> None:
         if self.region_side < 32:
@@ -83,7 +89,9 @@ class PanopticPipeline:
         """Load the models of a preset ("demo", "tiny", "small", "base", "large") or a folder.
 
         ``things``, ``stuff`` and ``sam2`` replace single parts by hub ids or paths. ``dtype`` is
-        what is computed in (a ``torch.dtype``, by default float32); weights stay float32.
+        what is computed in (a ``torch.dtype``, by default float32); weights stay float32. Without
+        ``settings`` those are used that suit the preset. ``ValueError`` for a source that isn't
+        known, or whose models are neither on this machine nor to be had from the hub.
         """
         import torch
 
@@ -93,23 +101,31 @@ class PanopticPipeline:
 
         preset = find_preset(source, things=things, stuff=stuff, sam2=sam2)
         dtype = dtype or torch.float32
+        levels = ThingSettings(preset.box_threshold, preset.text_threshold)
         return cls(
-            GroundingDino.from_pretrained(preset.things, device, dtype),
-            ClipSeg.from_pretrained(preset.stuff, device, dtype),
-            ImageSegmenter(sam2core.load(preset.sam2, device=device, dtype=dtype)),
-            settings,
+            load_part(
+                preset.things,
+                lambda: GroundingDino.from_pretrained(preset.things, device, dtype, levels),
+            ),
+            load_part(preset.stuff, lambda: ClipSeg.from_pretrained(preset.stuff, device, dtype)),
+            ImageSegmenter(
+                load_part(
+                    preset.sam2, lambda: sam2core.load(preset.sam2, device=device, dtype=dtype)
+                )
+            ),
+            settings or PipelineSettings(RegionSettings(preset.background)),
             _quality_of(preset),
         )
 
     def segment(self, image: Any, vocabulary: Vocabulary) -> PanopticSegmentation:
         """Label one picture: a path, PIL picture or array, see ``panoptic.images.load_image``."""
-        return self.trace(image, vocabulary).result
+        return _explained(self.trace(image, vocabulary))
 
     def segment_batch(
         self, images: Sequence[Any], vocabulary: Vocabulary
     ) -> list[PanopticSegmentation]:
         """As :meth:`segment` for each picture; the detectors take them together."""
-        return [trace.result for trace in self._traces(images, vocabulary)]
+        return [_explained(trace) for trace in self._traces(images, vocabulary)]
 
     def trace(self, image: Any, vocabulary: Vocabulary) -> Trace:
         """As :meth:`segment`, with every step on the way kept, to be looked at."""
@@ -160,19 +176,22 @@ class PanopticPipeline:
         result = replace(report.result, image=picture)
         return Trace(
             picture, vocabulary, boxes, thing_masks, heatmaps, covered, regions, prompt,
-            tuple(stuff_masks), replace(report, result=result),
+            tuple(stuff_masks), tuple(candidates), replace(report, result=result), settings,
         )  # fmt: skip
 
     def _automatic(self, picture: np.ndarray) -> list[Candidate]:
-        from sam2core.automatic import AutomaticMasks
-
-        found = AutomaticMasks(self.segmenter).generate(picture)
         candidates = []
-        for mask in found:
-            logits = np.where(mask.mask(), np.float32(10), np.float32(-10))
-            evidence = Evidence(predicted_iou=mask.iou, stability=mask.stability)
-            candidates.append(Candidate(logits, None, mask.iou, evidence))
+        for found in AutomaticMasks(self.segmenter, self.settings.automatic).generate(picture):
+            # Many masks at a large picture's own size would not fit into memory.
+            mask = _shrink(found.mask().astype(np.uint8) * 255, self.settings.region_side)
+            evidence = Evidence(predicted_iou=found.iou, stability=found.stability)
+            logits = (mask / 255 - 0.5).astype(np.float32) * 2 * _SURE
+            candidates.append(Candidate(logits, None, found.iou, evidence))
         return candidates
+
+
+def _explained(trace: Trace) -> PanopticSegmentation:
+    return trace.result.with_explanation(trace.explain())
 
 
 def _quality_of(preset: Preset) -> QualityModel | None:

@@ -1,4 +1,4 @@
-"""Named sets of models: which checkpoints a pipeline is made of, and their licences."""
+"""Named sets of models: which checkpoints a pipeline is made of, and at which levels."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ class Preset:
     sam2: str
     """SAM 2 or 2.1, in Hugging Face's layout or as Meta's ``.pt``."""
     about: str = ""
+    box_threshold: float = 0.35
+    """Of the detector's settings, as is the next: the recipe's published levels, for published
+    models. Models trained otherwise need levels of their own."""
+    text_threshold: float = 0.25
+    background: float = 0.1
+    """Of the regions' settings: the recipe's level."""
     quality: Path | None = None
     """Fitted weights of the quality score, see ``panoptic.quality``; without that file, those
     set by hand are used."""
@@ -33,19 +39,12 @@ PRESETS: dict[str, Preset] = {
         str(DEMO_WEIGHTS / "clipseg"),
         str(DEMO_WEIGHTS / "sam2"),
         "in this package; knows the emoji world of panoptic.demo and nothing else",
-        DEMO_WEIGHTS / "quality.json",
+        quality=DEMO_WEIGHTS / "quality.json",
     ),
     "tiny": Preset(_TINY, _STUFF, "facebook/sam2.1-hiera-tiny", "for a CPU, or to try things"),
     "small": Preset(_TINY, _STUFF, "facebook/sam2.1-hiera-small", "a good first choice on a GPU"),
     "base": Preset(_BASE, _STUFF, "facebook/sam2.1-hiera-base-plus", "better words and masks"),
     "large": Preset(_BASE, _STUFF, "facebook/sam2.1-hiera-large", "the best masks"),
-}
-
-LICENCES: dict[str, str] = {
-    "IDEA-Research/grounding-dino-*": "Apache-2.0",
-    "CIDAS/clipseg-*": "Apache-2.0",
-    "facebook/sam2*": "Apache-2.0",
-    "demo": "Apache-2.0, trained by this project (see training/)",
 }
 
 

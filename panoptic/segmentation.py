@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,6 +16,8 @@ from panoptic.idmap import MAX_SEGMENT_ID, Box, checked_ids, measure
 if TYPE_CHECKING:
     import supervision
     from PIL import Image
+
+    from panoptic.explain import Explanation
 
 # A segment that no word names: class-agnostic, filled in on request. Vocabulary ids start at 1.
 UNKNOWN_ID = 0
@@ -84,6 +87,8 @@ class PanopticSegmentation:
 
     ``ids`` is an int32 map (H, W), 0 where nothing is labelled (void); it is made read-only.
     ``image`` is the picture itself, RGB uint8 (H, W, 3), where it is known: only displays use it.
+    ``explanation`` is how a pipeline came to this result, see ``explain``; neither it nor the image
+    counts when results are compared.
 
     Raises ``ValueError`` if the ids of map and list differ, an id comes twice, an area or a box is
     not that of the map, or one category id has two names.
@@ -92,6 +97,7 @@ class PanopticSegmentation:
     ids: np.ndarray
     segments: tuple[Segment, ...]
     image: np.ndarray | None = field(default=None, repr=False)
+    explanation: Explanation | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", checked_ids(self.ids))
@@ -254,6 +260,24 @@ class PanopticSegmentation:
         from panoptic.coco import CocoPanoptic
 
         return CocoPanoptic.open(path).load(image_id)
+
+    def explain(self) -> Explanation:
+        """How the pipeline came to this result: boxes, heatmaps, regions, points, masks, merge.
+
+        ``ValueError`` for a result that no pipeline made, such as one read from a file.
+        """
+        if self.explanation is None:
+            raise ValueError(
+                "this result carries no explanation: it was read from a file or made by hand; "
+                "PanopticPipeline.segment gives results that do"
+            )
+        return self.explanation
+
+    def with_explanation(self, explanation: Explanation) -> PanopticSegmentation:
+        """The same result, carrying an explanation (nothing is measured anew)."""
+        explained = copy.copy(self)
+        object.__setattr__(explained, "explanation", explanation)
+        return explained
 
     def overlay(self, image: Any = None, **options: Any) -> Image.Image:
         """The picture with segments, names and legend: see ``panoptic.show.overlay``."""

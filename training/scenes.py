@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, load_artwork
-from panoptic.demo.scenes import World
+from panoptic.demo.scenes import HELD_OUT_WORLD, World
 
 # Height and width in units of the model's input: scenes that are larger, wide or tall get squeezed
 # to it, as the image processors do with every picture that isn't a square of that size.
@@ -22,7 +22,6 @@ HELD_OUT_SIZE = (192, 192)
 
 # Worlds differ in their textures and more; a world's own seed is kept apart from its scenes'.
 TRAINING_WORLDS = 8
-HELD_OUT_WORLD = 1_000_003
 
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 _STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

@@ -22,6 +22,9 @@ _LEAST_SHARE = 0.35
 _LEAST_PIXELS = 30
 _NOISE_POOL = 1 << 20
 
+HELD_OUT_WORLD = 1_000_003
+"""The seed of a world whose textures no demo model was trained on, nor tuned with."""
+
 
 def demo_vocabulary() -> Vocabulary:
     """All words of the demo world: things, then stuff."""

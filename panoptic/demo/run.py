@@ -1,0 +1,121 @@
+"""The demo job: scenes that no model has seen, labelled, drawn and measured, with no network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from panoptic.coco import CocoPanopticWriter
+from panoptic.demo.artwork import load_artwork
+from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
+from panoptic.drawing import INK, WHITE, blend, text_width, write
+from panoptic.evaluate import PanopticReport, evaluate
+from panoptic.pipeline import PanopticPipeline
+from panoptic.segmentation import PanopticSegmentation
+from prompts import Vocabulary
+
+SIZE = (320, 320)
+"""Scenes are drawn larger than the models look (192 pixels), for people to look at."""
+SHOWN = 8
+_TILE, _GAP = 384, 10
+_HEAD = 96
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A scene, as labelled and as it truly is."""
+
+    prediction: PanopticSegmentation
+    truth: PanopticSegmentation
+
+
+def run_demo(
+    pipeline: PanopticPipeline, folder: Path, *, scenes: int = 40, seed: int = 0
+) -> PanopticReport:
+    """Labels so many held-out scenes of the demo world, all of its words asked.
+
+    Writes ``demo.png`` to look at, ``pictures/``, ``overlays/``, COCO panoptic files called
+    ``prediction`` and ``truth``, and ``explain/`` for the first scene; prints a table with PQ.
+    The artwork is one that the models know, the textures are not.
+    """
+    from tqdm import tqdm
+
+    world = World(load_artwork(("twemoji",)), seed=HELD_OUT_WORLD)
+    vocabulary = demo_vocabulary()
+    for name in ("pictures", "overlays"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    labelled: list[Labelled] = []
+    seconds = 0.0
+    with (
+        CocoPanopticWriter(folder, "prediction", vocabulary.to_coco()) as predictions,
+        CocoPanopticWriter(folder, "truth", vocabulary.to_coco()) as truths,
+    ):
+        for number in tqdm(range(scenes), unit="scene", disable=None, leave=False):
+            scene = world.scene(np.random.default_rng((seed, number)), SIZE, things=(3, 7))
+            start = time.perf_counter()
+            result = pipeline.segment(scene.image, vocabulary)
+            seconds += time.perf_counter() - start
+            name = f"scene-{number + 1:02}.png"
+            Image.fromarray(scene.image).save(folder / "pictures" / name)
+            result.overlay(colors=vocabulary).save(folder / "overlays" / name)
+            predictions.add(result, name)
+            truths.add(scene.truth, name)
+            if number == 0:
+                result.explain().save(folder / "explain")
+            labelled.append(Labelled(result, replace(scene.truth, image=scene.image)))
+    report = evaluate((p.prediction for p in labelled), (p.truth for p in labelled), vocabulary)
+    contact_sheet(labelled[:SHOWN], vocabulary, report).save(folder / "demo.png")
+    print(report.table(per_class=False))
+    print(
+        f"\n{scenes} scenes, {len(vocabulary)} words asked of each, "
+        f"{seconds / scenes:.2f} seconds a scene\n"
+        f"Look at {folder / 'demo.png'}, and at {folder / 'explain' / 'sheet.png'} for how it "
+        f"comes about.\nClass by class: panoptic eval {folder / 'prediction.json'} "
+        f"{folder / 'truth.json'}"
+    )
+    return report
+
+
+def contact_sheet(
+    shown: Sequence[Labelled], vocabulary: Vocabulary, report: PanopticReport
+) -> Image.Image:
+    """Scenes two a row: the picture, how it was labelled, and the truth."""
+    columns = min(2, len(shown))
+    rows = -(-len(shown) // columns)
+    group = 3 * (_TILE + _GAP)
+    width = columns * (group + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, _HEAD + rows * (_TILE + _GAP) + _GAP), WHITE)
+    _write_head(sheet, report, columns, group)
+    for number, scene in enumerate(shown):
+        x = _GAP + number % columns * (group + _GAP)
+        y = _HEAD + number // columns * (_TILE + _GAP)
+        image = scene.truth.image
+        assert image is not None
+        picture = Image.fromarray(image).resize((_TILE, _TILE), Image.Resampling.LANCZOS)
+        options = {"colors": vocabulary, "legend": False, "min_side": _TILE, "max_side": _TILE}
+        for place, tile in enumerate(
+            (picture, scene.prediction.overlay(**options), scene.truth.overlay(**options))
+        ):
+            sheet.paste(tile, (x + place * (_TILE + _GAP), y))
+    return sheet
+
+
+def _write_head(sheet: Image.Image, report: PanopticReport, columns: int, group: int) -> None:
+    draw = ImageDraw.Draw(sheet)
+    title = "Words in, every pixel named"
+    write(draw, (_GAP + 2, 30), title, INK, 34)
+    figures = (
+        f"PQ {100 * report.all.pq:.0f} on {report.images} new scenes "
+        f"(things {100 * report.things.pq:.0f}, stuff {100 * report.stuff.pq:.0f})"
+    )
+    grey = blend(INK, WHITE, 0.35)
+    write(draw, (sheet.width - _GAP - 2 - text_width(figures, 24), 32), figures, grey, 24)
+    for column in range(columns):
+        for place, text in enumerate(("picture", "labelled", "truth")):
+            x = _GAP + column * (group + _GAP) + place * (_TILE + _GAP)
+            write(draw, (x + 2, 78), text, grey, 20)

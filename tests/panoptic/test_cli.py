@@ -1,0 +1,219 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from panoptic.cli import main
+from panoptic.coco import CocoPanoptic, CocoPanopticWriter
+from panoptic.presets import PRESETS
+from panoptic.segmentation import PanopticSegmentation, Segment
+
+WORDS = ["--things", "car, dog", "--stuff", "road, sky"]
+
+
+@pytest.fixture
+def picture_file(picture, tmp_path):
+    path = tmp_path / "street.jpg"
+    Image.fromarray(picture).save(path)
+    return path
+
+
+@pytest.fixture
+def command(models_folder, tmp_path):
+    """``panoptic image`` with tiny models and low levels; returns the exit code."""
+    levels = ["--box-threshold", "0.5", "--text-threshold", "0.5"]
+
+    def run(*arguments):
+        given = [str(a) for a in arguments]
+        output = ["-o", str(tmp_path / "out")]
+        return main(["image", *levels, "--models", str(models_folder), *output, *given])
+
+    return run
+
+
+def last_line(capsys):
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_a_picture_becomes_an_overlay_and_coco_files(command, picture_file, tmp_path, capsys):
+    assert command(picture_file, *WORDS) == 0
+    out = tmp_path / "out"
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == [
+        "overlays/street.png",
+        "panoptic.json",
+        "panoptic/street.png",
+    ]
+    coco = CocoPanoptic.open(out / "panoptic.json")
+    result = coco.load(1)
+    assert (result.width, result.height) == (120, 90)
+    assert len(result) > 0
+    content = json.loads((out / "panoptic.json").read_text())
+    assert [c["name"] for c in content["categories"]] == ["car", "dog", "road", "sky"]
+    assert content["images"][0]["file_name"] == "street.jpg"
+    with Image.open(out / "overlays" / "street.png") as overlay:
+        assert overlay.width == 960
+    printed = capsys.readouterr().out
+    assert "street.jpg" in printed
+    assert "120 x 90" in printed
+
+
+def test_same_command_same_bytes(command, picture_file, tmp_path):
+    written = []
+    for _ in range(2):
+        assert command(picture_file, *WORDS) == 0
+        out = tmp_path / "out"
+        written.append({p.name: p.read_bytes() for p in out.rglob("*.png")})
+        written[-1]["json"] = (out / "panoptic.json").read_bytes()
+    assert written[0] == written[1]
+
+
+def test_words_from_a_file_and_steps_explained(command, picture_file, tmp_path):
+    words = tmp_path / "words.yaml"
+    words.write_text("things: {car: [red car]}\nstuff: [road]\n")
+    assert command(picture_file, "--vocabulary", words, "--explain") == 0
+    steps = tmp_path / "out" / "explain" / "street"
+    assert (steps / "sheet.png").is_file()
+    assert "Things asked: car\n" in (steps / "explain.txt").read_text()
+
+
+def test_pictures_that_cannot_be_read_are_left_out(command, picture_file, tmp_path, capsys):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
+    folder = tmp_path / "more"
+    folder.mkdir()
+    again = folder / "street.png"
+    Image.open(picture_file).save(again)
+    assert command(picture_file, broken, again, *WORDS, "--batch", "2") == 1
+    streams = capsys.readouterr()
+    assert "left out" in streams.err
+    assert "broken.png" in streams.err
+    content = json.loads((tmp_path / "out" / "panoptic.json").read_text())
+    assert [i["file_name"] for i in content["images"]] == ["street.jpg", "street.png"]
+    pngs = {a["file_name"] for a in content["annotations"]}
+    assert pngs == {"street.png", "street-2.png"}
+    assert {p.name for p in (tmp_path / "out" / "overlays").iterdir()} == pngs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "say what to look for"),
+        (["--things", "car", "--vocabulary", "x.yaml"], "either in a --vocabulary file"),
+        (["--vocabulary", "nowhere.yaml"], "nowhere.yaml"),
+        (["--things", "car; dog"], "no ';'"),
+        (["--things", "car, car"], "occurs twice"),
+        (["--things", "car", "--stuff", "car"], "both a thing"),
+        (["--things", "zeppelin"], "zeppelin"),
+        ([*WORDS, "--box-threshold", "7"], "box_threshold must be in [0, 1]"),
+        ([*WORDS, "--background", "-1"], "background must be in [0, 1)"),
+        ([*WORDS, "--device", "abacus"], "there is no device 'abacus'; there are"),
+        ([*WORDS, "--batch", "0"], "--batch must be 1 or more"),
+        ([*WORDS, "--sam2", "nobody/nothing"], "nobody/nothing"),
+    ],
+)
+def test_mistakes_are_one_line_and_code_2(
+    command, picture_file, tmp_path, capsys, arguments, message
+):
+    assert command(picture_file, *arguments) == 2
+    error = last_line(capsys)
+    assert error.startswith("panoptic image: error: ")
+    assert message in error
+    assert not list(tmp_path.glob("out/**/*.json"))
+    assert not list(tmp_path.glob("out/**/*.png"))
+
+
+def test_pictures_that_are_not_there(command, tmp_path, capsys):
+    assert command(tmp_path / "missing.jpg", *WORDS) == 2
+    assert "missing.jpg' is not there" in last_line(capsys)
+    assert command(tmp_path, *WORDS) == 2
+    assert "is a folder; name the pictures in it" in last_line(capsys)
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    assert command(text, *WORDS) == 2
+    assert "none of the 1 pictures can be read" in last_line(capsys)
+    assert not list(tmp_path.glob("out/**/*.json"))
+
+
+def test_the_output_must_be_a_folder(picture_file, models_folder, capsys):
+    models = ["--models", str(models_folder)]
+    assert main(["image", str(picture_file), *WORDS, *models, "-o", str(picture_file)]) == 2
+    assert "street.jpg" in last_line(capsys)
+
+
+def test_models_that_are_not_here_name_those_that_are(picture_file, tmp_path):
+    """In a process of its own: the hub's library looks at its switches when it is imported."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "panoptic.cli", "image", str(picture_file), *WORDS]
+    done = subprocess.run(
+        [*command, "--models", "small", "-o", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "IDEA-Research/grounding-dino-tiny" in done.stderr
+    assert "--models demo" in done.stderr
+    assert not (tmp_path / "out" / "panoptic.json").exists()
+
+
+def test_help_is_quick_and_complete():
+    code = (
+        "import sys\nfrom panoptic.cli import build_parser\n"
+        "print(build_parser().format_help())\n"
+        "print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip().splitlines()[-1] == "[]"
+    for name in ("image", "demo", "eval", "models"):
+        assert f"\n    {name} " in out.stdout
+
+
+def test_models_are_listed_with_licence_and_place(capsys):
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    for name, preset in PRESETS.items():
+        assert name in printed
+        assert preset.about in printed
+        for source in (preset.things, preset.stuff, preset.sam2):
+            if name != "demo":
+                rows = [line for line in printed.splitlines() if f" {source} " in line]
+                assert rows
+                assert all(row.endswith(("yes", "no")) for row in rows)
+    assert "without the weights" in printed
+
+
+def write_coco(folder, name, categories, ids, segments):
+    with CocoPanopticWriter(folder, name, categories) as writer:
+        writer.add(PanopticSegmentation.from_ids(ids, segments), "a.jpg")
+    return str(folder / f"{name}.json")
+
+
+def test_eval_prints_the_panoptic_quality(tmp_path, capsys):
+    ids = np.ones((4, 4), np.int32)
+    ids[:, 2:] = 2
+    shifted = np.ones((4, 4), np.int32)
+    shifted[:, 3:] = 2
+    truth = write_coco(
+        tmp_path, "truth", [], ids, [Segment(1, 7, "sky", False, 1), Segment(2, 9, "car", True, 1)]
+    )
+    same = [Segment(1, 7, "sky", False, 1), Segment(2, 9, "car", True, 1)]
+    prediction = write_coco(tmp_path, "prediction", [], shifted, same)
+    numbers = tmp_path / "numbers.json"
+    assert main(["eval", prediction, truth, "--json", str(numbers)]) == 0
+    # sky: 8 of 12 pixels shared; car: 4 of 8, which is no match.
+    assert json.loads(numbers.read_text())["all"]["pq"] == pytest.approx((8 / 12 + 0) / 2)
+    row = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("all"))
+    assert row.split()[:3] == ["all", "33.3", "33.3"]
+    own = [Segment(1, 1, "sky", False, 1), Segment(2, 2, "car", True, 1)]
+    renamed = write_coco(tmp_path, "renamed", [], ids, own)
+    assert main(["eval", renamed, truth]) == 2
+    assert "category 1" in last_line(capsys)
+    assert main(["eval", renamed, truth, "--by-name"]) == 0
+    assert "100.0" in capsys.readouterr().out
+    assert main(["eval", str(tmp_path / "none.json"), truth]) == 2
+    assert last_line(capsys).startswith("panoptic eval: error: ")
