@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from training.data import Recipe, batches, to_device
 from training.log import RunLog
+from training.muon import Muon, split_matrices
 
 
 class Task(Protocol):
@@ -72,6 +73,7 @@ class Settings:
     clip_norm: float = 5.0
     average: float = 0.998  # horizon of 500 steps: about the last tenth of a short run
     bfloat16: bool = False
+    muon: bool = False  # for matrices, see training.muon: steps cost and teach more
     workers: int = 1
     threads: int = 1
     device: str = "cpu"
@@ -127,8 +129,10 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.model = task.build().to(self.device)
         self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, settings.weight_decay),
+        groups = parameter_groups(self.model, settings.weight_decay)
+        optimizer = Muon if settings.muon else torch.optim.AdamW
+        self.optimizer = optimizer(
+            split_matrices(groups, self.model) if settings.muon else groups,
             lr=settings.learning_rate,
             betas=(0.9, settings.beta2),
         )

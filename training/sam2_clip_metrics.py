@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import binary_dilation, binary_erosion
@@ -63,32 +64,56 @@ def follow_clip(model: Sam2, clip: Clip) -> tuple[list[int], np.ndarray, np.ndar
     return ids, np.stack(masks), np.stack(presence)
 
 
+@dataclass(frozen=True)
+class Followed:
+    """How one object was followed: mean J and F over the frames after the first, and, for a
+    thing, of each frame whether presence was right where it was ``hidden``, or ``visible``."""
+
+    scenario: str
+    is_thing: bool
+    j: float
+    f: float
+    hidden: tuple[bool, ...]
+    visible: tuple[bool, ...]
+
+
+def score_clip(model: Sam2, clip: Clip) -> list[Followed]:
+    """The scores of all objects of a clip's first frame."""
+    ids, masks, presence = follow_clip(model, clip)
+    scores = []
+    for column, i in enumerate(ids):
+        track = clip.tracks[i]
+        pairs = [
+            (found[column], truth.ids == i)
+            for found, truth in zip(masks[1:], clip.truth[1:], strict=True)
+        ]
+        seen, said = track.visible[1:], presence[1:, column]
+        scores.append(
+            Followed(
+                clip.scenario,
+                track.is_thing,
+                float(np.mean([mask_iou(*pair) for pair in pairs])),
+                float(np.mean([boundary_f(*pair) for pair in pairs])),
+                tuple((~said[seen == 0]).tolist()) if track.is_thing else (),
+                tuple(said[seen >= UNSURE_PIXELS].tolist()) if track.is_thing else (),
+            )
+        )
+    return scores
+
+
+def summary(scores: Sequence[Followed]) -> dict[str, float]:
+    """Means over objects of J, F and both (0 to 1), of both over things alone; and the share of
+    right presence in frames where a thing is hidden, and where it is visible."""
+    j, f = (float(np.mean([getattr(s, k) for s in scores])) for k in ("j", "f"))
+    metrics = {"J&F": (j + f) / 2, "J": j, "F": f}
+    parts = {
+        "J&F things": [(s.j + s.f) / 2 for s in scores if s.is_thing],
+        "absent when hidden": [right for s in scores for right in s.hidden],
+        "present when visible": [right for s in scores for right in s.visible],
+    }
+    return metrics | {name: float(np.mean(values)) for name, values in parts.items() if values}
+
+
 def clip_metrics(model: Sam2, clips: Sequence[Clip]) -> dict[str, float]:
-    """Means over objects of J, F and their mean (0 to 1; frames after the first), over things
-    alone too; the share of right presence in frames where a thing is hidden, and in others."""
-    rows: list[tuple[bool, float, float]] = []
-    hidden: list[bool] = []
-    visible: list[bool] = []
-    for clip in clips:
-        ids, masks, presence = follow_clip(model, clip)
-        for column, i in enumerate(ids):
-            track = clip.tracks[i]
-            pairs = [
-                (found[column], truth.ids == i)
-                for found, truth in zip(masks[1:], clip.truth[1:], strict=True)
-            ]
-            j = float(np.mean([mask_iou(*pair) for pair in pairs]))
-            f = float(np.mean([boundary_f(*pair) for pair in pairs]))
-            rows.append((track.is_thing, j, f))
-            if track.is_thing:
-                seen, said = track.visible[1:], presence[1:, column]
-                hidden += (~said[seen == 0]).tolist()
-                visible += said[seen >= UNSURE_PIXELS].tolist()
-    j, f = (float(np.mean([row[k] for row in rows])) for k in (1, 2))
-    things = float(np.mean([(row[1] + row[2]) / 2 for row in rows if row[0]]))
-    metrics = {"J&F": (j + f) / 2, "J": j, "F": f, "J&F things": things}
-    if hidden:
-        metrics["absent when hidden"] = float(np.mean(hidden))
-    if visible:
-        metrics["present when visible"] = float(np.mean(visible))
-    return metrics
+    """The :func:`summary` over all objects of some clips."""
+    return summary([score for clip in clips for score in score_clip(model, clip)])

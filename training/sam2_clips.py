@@ -153,7 +153,7 @@ class ClipTask:
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """J&F and presence on held-out clips, mask IoU on held-out scenes."""
         assert isinstance(model, Sam2)
-        return clip_metrics(model, held_out_clips(5, 24)) | self.images.evaluate(model)
+        return clip_metrics(model, held_out_clips(4, 20)) | self.images.evaluate(model)
 
     def export(self, model: nn.Module, folder: Path) -> None:
         assert isinstance(model, Sam2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,16 +78,21 @@ class ImageTask:
     """Masks in still scenes as :class:`training.loop.Task`.
 
     ``warmup_steps`` are those in which the wanted mask is the filled box (or a disc about the
-    point): they teach that the prompt says where.
+    point): they teach that the prompt says where. ``start`` are weights to go on from.
     """
 
     name = "sam2"
 
-    def __init__(self, seed: int = 0, warmup_steps: int = 0) -> None:
-        self.seed, self.warmup_steps = seed, warmup_steps
+    def __init__(
+        self, seed: int = 0, warmup_steps: int = 0, start: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self.seed, self.warmup_steps, self.start = seed, warmup_steps, start
 
     def build(self) -> nn.Module:
-        return build_model()
+        model = build_model()
+        if self.start is not None:
+            model.load_state_dict(dict(self.start))
+        return model
 
     def draw(self, seed: int) -> Still:
         rng = np.random.default_rng(seed)
@@ -198,7 +204,7 @@ class ImageTask:
         """Mask IoU by kind of prompt on scenes of a world the training doesn't see."""
         assert isinstance(model, Sam2)
         metrics: dict[str, float] = {}
-        for vendor, scenes in held_out(24).items():
+        for vendor, scenes in held_out(16).items():
             for name, value in image_metrics(model, scenes).items():
                 metrics[f"{name} {vendor}"] = value
         return metrics

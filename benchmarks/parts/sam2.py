@@ -6,8 +6,6 @@ pipeline runs them.
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 from PIL import Image
 
@@ -15,7 +13,7 @@ from benchmarks.parts import Context, Figure
 from panoptic.demo.clips import Clip
 from sam2core import Sam2, load
 from sam2core.image_segmenter import ImageSegmenter
-from training.sam2_clip_metrics import clip_metrics, follow_clip, held_out_clips
+from training.sam2_clip_metrics import follow_clip, held_out_clips, score_clip, summary
 from training.sam2_metrics import ask_points, click_thrice, image_metrics
 from training.sam2_prompts import box_of, spread_points
 from training.scenes import LabelledScene, held_out
@@ -52,18 +50,16 @@ def measure(context: Context) -> list[Figure]:
 
 
 def _measure_clips(model: Sam2, clips: tuple[Clip, ...], artwork: str) -> list[Figure]:
-    """Means over all clips, and J&F of each scenario."""
-    by_scenario = defaultdict(list)
-    for clip in clips:
-        by_scenario[clip.scenario].append(clip)
-    found = clip_metrics(model, clips)
+    """Means over all objects, and J&F over those of each scenario."""
+    scores = [score for clip in clips for score in score_clip(model, clip)]
     demands = {"J&F": (0.60, 0.80), "absent when hidden": (0.90, None)}
     figures = [
         Figure(f"clips, {name}", artwork, value, *demands.get(name, (None, None)))
-        for name, value in found.items()
+        for name, value in summary(scores).items()
     ]
-    for scenario, some in by_scenario.items():
-        figures.append(Figure(f"clips, J&F, {scenario}", artwork, clip_metrics(model, some)["J&F"]))
+    for scenario in dict.fromkeys(score.scenario for score in scores):
+        some = [score for score in scores if score.scenario == scenario]
+        figures.append(Figure(f"clips, J&F, {scenario}", artwork, summary(some)["J&F"]))
     return figures
 
 
