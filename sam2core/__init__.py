@@ -1,6 +1,8 @@
 """SAM 2: masks from prompts, and masks through a video from memory."""
 
+from sam2core.automatic import AutomaticMask, AutomaticMasks, AutomaticSettings
 from sam2core.config import Sam2Config
+from sam2core.frames import FrameSource, open_frames
 from sam2core.image_segmenter import ImageMasks, ImageSegmenter
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import BankSettings, Memory, MemoryBank
@@ -12,7 +14,11 @@ from sam2core.tracker_settings import TrackerSettings
 from sam2core.weights import load, save
 
 __all__ = [
+    "AutomaticMask",
+    "AutomaticMasks",
+    "AutomaticSettings",
     "BankSettings",
+    "FrameSource",
     "ImageEmbedding",
     "ImageMasks",
     "ImageSegmenter",
@@ -26,5 +32,6 @@ __all__ = [
     "TrackerSettings",
     "VideoTracker",
     "load",
+    "open_frames",
     "save",
 ]
