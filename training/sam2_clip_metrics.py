@@ -106,7 +106,7 @@ def summary(scores: Sequence[Followed]) -> dict[str, float]:
     right presence in frames where a thing is hidden, and where it is visible."""
     j, f = (float(np.mean([getattr(s, k) for s in scores])) for k in ("j", "f"))
     metrics = {"J&F": (j + f) / 2, "J": j, "F": f}
-    parts = {
+    parts: dict[str, Sequence[float]] = {
         "J&F things": [(s.j + s.f) / 2 for s in scores if s.is_thing],
         "absent when hidden": [right for s in scores for right in s.hidden],
         "present when visible": [right for s in scores for right in s.visible],
