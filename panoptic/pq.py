@@ -94,6 +94,20 @@ class Overlaps:
             self.truth_area[t] = self.truth_area.get(t, 0) + n
             self.prediction_area[p] = self.prediction_area.get(p, 0) + n
 
+    @classmethod
+    def total(cls, parts: Iterable[Overlaps]) -> Overlaps:
+        """What the parts share together: of the frames of a tube, that of the whole tube."""
+        whole = cls.__new__(cls)
+        whole.pixels, whole.truth_area, whole.prediction_area = {}, {}, {}
+        for part in parts:
+            for pair, n in part.pixels.items():
+                whole.pixels[pair] = whole.pixels.get(pair, 0) + n
+            for t, n in part.truth_area.items():
+                whole.truth_area[t] = whole.truth_area.get(t, 0) + n
+            for p, n in part.prediction_area.items():
+                whole.prediction_area[p] = whole.prediction_area.get(p, 0) + n
+        return whole
+
     def iou(self, truth_id: int, prediction_id: int) -> float:
         """IoU of a pair, without the prediction's pixels on void."""
         shared = self.pixels.get((truth_id, prediction_id), 0)
@@ -123,16 +137,10 @@ def tally(
         counted[category_id] = counted.get(category_id, Tally()) + one
 
     matched_truth, matched_prediction = set(), set()
-    for t, p in overlaps.pixels:
-        if t not in truth or p not in prediction or truth[t].is_crowd:
-            continue
-        if truth[t].category_id != prediction[p].category_id:
-            continue
-        iou = overlaps.iou(t, p)
-        if iou > 0.5:  # at most one pair can reach it, so no assignment has to be solved
-            count(truth[t].category_id, Tally(iou, tp=1))
-            matched_truth.add(t)
-            matched_prediction.add(p)
+    for t, p, iou in matches(overlaps, truth, prediction):
+        count(truth[t].category_id, Tally(iou, tp=1))
+        matched_truth.add(t)
+        matched_prediction.add(p)
 
     for t, label in truth.items():
         if t not in matched_truth and not label.is_crowd:
@@ -144,6 +152,23 @@ def tally(
         if not overlaps.ignored(p, crowds.get(label.category_id)):
             count(label.category_id, Tally(fp=1))
     return counted
+
+
+def matches(
+    overlaps: Overlaps, truth: Mapping[int, Label], prediction: Mapping[int, Label]
+) -> Iterator[tuple[int, int, float]]:
+    """The true and predicted ids of one category whose IoU is above 0.5, with that IoU.
+
+    At most one pair of an id can reach it, so no assignment has to be solved. Crowd has no match.
+    """
+    for t, p in overlaps.pixels:
+        if t not in truth or p not in prediction or truth[t].is_crowd:
+            continue
+        if truth[t].category_id != prediction[p].category_id:
+            continue
+        iou = overlaps.iou(t, p)
+        if iou > 0.5:
+            yield t, p, iou
 
 
 def best_ious(
