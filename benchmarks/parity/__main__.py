@@ -20,81 +20,24 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.parity.calibration import comparison_state
-from benchmarks.parity.cases import clip_cases, image_cases
-from benchmarks.parity.compare import (
-    EFFECT_BOUND,
-    IOU_BOUND,
-    LOGITS_BOUND,
-    SCORES_BOUND,
-    Distance,
-    compare_clips,
-    compare_images,
-)
-from benchmarks.parity.reference import Reference, published
-from benchmarks.parity.scenes import Scene
+from benchmarks.parity.compare import EFFECT_BOUND, IOU_BOUND, LOGITS_BOUND, SCORES_BOUND
+from benchmarks.parity.reference import published
+from benchmarks.parity.run import Row, compare_model
 from benchmarks.parity.shapes import MINI, SIZES, VERSIONS, ModelShape
-from benchmarks.parity.subject import Subject
 
-Row = dict[str, Any]
 BOUNDS = {
     "logits": LOGITS_BOUND,
     "memory": EFFECT_BOUND,
     "iou": IOU_BOUND,
     "scores": SCORES_BOUND,
 }
-
-
-def compare_model(
-    shape: ModelShape,
-    version: str,
-    state: dict[str, Tensor],
-    *,
-    clip_size: int,
-    seed: int = 0,
-    device: str = "cpu",
-    random_weights: bool = True,
-) -> Iterator[Row]:
-    """The rows of one model: images at the shape's own size, clips at `clip_size`."""
-
-    def row(kind: str, case: str, size: int, distance: Distance, failures: list[str]) -> Row:
-        return {
-            "model": f"{shape.name} {version}",
-            "kind": kind,
-            "case": case,
-            "size": size,
-            **asdict(distance),
-            "failures": failures,
-        }
-
-    for kind, size in (("image", shape.image_size), ("clip", clip_size)):
-        scene = Scene(size, seed=seed)
-        at = shape.at(size)
-        reference = Reference(at, version, state, device=device)
-        subject = Subject(at, version, state, device=device)
-        if kind == "image":
-            for image in image_cases(scene):
-                distance = compare_images(
-                    subject.segment(image, scene), reference.segment(image, scene)
-                )
-                yield row(kind, image.name, size, distance, distance.failures)
-            continue
-        for clip in clip_cases(scene):
-            ours = subject.track(clip, scene)
-            run = reference.track(clip, scene, ours)
-            distance = compare_clips(ours, run.answers, run.memory_effect(), run.ties)
-            failures = distance.failures
-            if clip.absent and random_weights and not 0 < distance.absent < distance.answers:
-                failures = [*failures, "presence has one sign only, so the case shows nothing"]
-            yield row(kind, clip.name, size, distance, failures)
 
 
 def table(rows: list[Row]) -> str:
@@ -119,7 +62,7 @@ def table(rows: list[Row]) -> str:
         if row["failures"]:
             cells = [f"**{cell}**" if cell else "" for cell in cells]
         lines.append("| " + " | ".join(cells) + " |")
-    effects = [row["effect"] for row in rows if row["effect"] is not None]
+    effects = [row["effect"] for row in rows if row["effect"] is not None] or [0.0]
     worst = [
         f"{len(rows)} cases; worst: logits {max(row['logits'] for row in rows):.1e} of their "
         f"standard deviation (bound {LOGITS_BOUND:.0e}),",
@@ -159,7 +102,7 @@ def models(
             yield shape, version, clip_size, state
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--quick", action="store_true", help="a small model, under a minute")
@@ -167,12 +110,13 @@ def main() -> int:
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=list(VERSIONS))
+    parser.add_argument("--cases", nargs="+", help="only the cases of these names")
     parser.add_argument("--image-size", type=int, default=1024, help="side of single images")
     parser.add_argument("--clip-size", type=int, default=512, help="side of the clips' frames")
     parser.add_argument("--checkpoint", help="public weights instead: hub id or folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     torch.backends.cudnn.allow_tf32 = False  # float32 is what is compared
     if arguments.quick:
         torch.set_num_threads(1)  # a model this small only loses time to threads
@@ -186,10 +130,13 @@ def main() -> int:
             seed=arguments.seed,
             device=arguments.device,
             random_weights=not arguments.checkpoint,
+            wanted=lambda name: not arguments.cases or name in arguments.cases,
         ):
             rows.append(row)
             outcome = "; ".join(row["failures"]) or "ok"
             print(f"{row['model']}, {row['kind']}: {row['case']}: {outcome}", file=sys.stderr)
+    if not rows:
+        parser.error(f"no case is called any of {arguments.cases}")
     seconds = time.perf_counter() - start
     where = f"{machine(arguments.device)}; {seconds:.0f} s"
     text = f"{table(rows)}\n{where}\n"

@@ -184,6 +184,14 @@ def clip_cases(scene: Scene) -> tuple[ClipCase, ...]:
             max_prompted=2,
         ),
         ClipCase(
+            "prompts ahead",
+            (
+                Visit(0, ((1, make.box(0)),)),
+                Visit(5, ((1, make.points(0, 5)),)),
+                *onward(1, 3),
+            ),
+        ),
+        ClipCase(
             "known short length",
             (Visit(0, ((1, make.point(0)),)), *onward(1, 4)),
             known_length=5,

@@ -153,7 +153,7 @@ class ClipRun:
         self.model.config.max_cond_frame_num = case.max_prompted or -1
         self.sessions: dict[int, Sam2VideoInferenceSession] = {}
         self.answers: list[ClipAnswer] = []
-        self._last: dict[int, Tensor] = {}
+        self._last: dict[int, tuple[Tensor, int]] = {}
 
     @property
     def ties(self) -> int:
@@ -186,13 +186,14 @@ class ClipRun:
                     given,
                 )
             )
-            self._last[object_id] = self._raw()
+            self._last[object_id] = self._raw(), self._best()
 
     @torch.inference_mode()
     def memory_effect(self) -> dict[str, float]:
         """What wrong memories change on the last visit, as the root mean square of the
-        difference of the logits, over all objects: "shift" moves every memory of a tracked
-        frame by one frame, "swap" gives each object the memories of the next one."""
+        difference of the logits, over all objects: "shift" moves every memory of a tracked frame
+        by one frame, "swap" gives each object the memories of the next one. The logits are those
+        of the mask that was chosen with the right memories."""
         visit = self.case.visits[-1]
         self.model.decided = None
         if visit.asks:
@@ -222,15 +223,17 @@ class ClipRun:
                     streaming=self.case.known_length is None,
                 )
                 session.output_dict_per_obj[0] = banks[key]
-                squares.append((self._raw() - self._last[key]).square().mean())
+                logits, best = self._last[key]
+                squares.append((self._raw()[best] - logits[best]).square().mean())
             effects[name] = float(torch.stack(squares).mean().sqrt())
         return effects
 
     def _raw(self) -> Tensor:
-        """The chosen mask's logits before an absent object's are blanked."""
-        assert self.model.decoded is not None
-        masks, iou, _ = self.model.decoded
-        return masks[0, 0, iou[0, 0].argmax()].cpu()
+        """The masks' logits (M, S/4, S/4), also of an object that is absent."""
+        return self.model.decoded[0][0, 0].cpu()
+
+    def _best(self) -> int:
+        return int(self.model.decoded[1][0, 0].argmax())
 
     def _prompt(self, object_id: int, frame: int, ask: Ask) -> None:
         session = self.sessions.get(object_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,10 @@ class Scene:
         return (float(bounds[0]), float(bounds[1]), float(bounds[2]), float(bounds[3]))
 
     def frame(self, index: int) -> NDArray[np.uint8]:
-        """(size, size, 3) RGB."""
+        """(size, size, 3) RGB. Don't write into it: it is kept for the next one who asks."""
+        return _frame(self, index)
+
+    def _paint(self, index: int) -> NDArray[np.uint8]:
         image = self._texture(1000, 24) * 0.5 + 0.2 + 0.02 * (index % 7)
         for blob in range(self.blobs):
             inside = self.mask(blob, index)
@@ -69,6 +73,13 @@ class Scene:
         coarse = np.random.default_rng([self.seed, stream, 5]).uniform(0, 1, (cells, cells, 3))
         index = np.arange(self.size) * cells // self.size
         return np.asarray(coarse[index][:, index])
+
+
+@functools.lru_cache(maxsize=64)
+def _frame(scene: Scene, index: int) -> NDArray[np.uint8]:
+    picture = scene._paint(index)
+    picture.setflags(write=False)
+    return picture
 
 
 def _bounce(position: float) -> float:
