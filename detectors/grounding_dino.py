@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from detectors.base import Boxes, ThingSettings, check_image
+from detectors.groundingdino_weights import find_checkpoint, load_original
 from detectors.image_transform import ImageTransform, pad_to_tokens
-from detectors.pretrained import autocast, load_model
+from detectors.pretrained import autocast, find_tokenizer, load_model
 from detectors.suppression import suppress
 from detectors.token_scores import choose
 from prompts.caption import Caption, captions
@@ -65,16 +66,30 @@ class GroundingDino:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
         settings: ThingSettings | None = None,
+        *,
+        tokenizer: str | Path | None = None,
     ) -> GroundingDino:
-        """Load a checkpoint from a folder or the hub ("IDEA-Research/grounding-dino-tiny")."""
+        """Load a checkpoint from a folder or the hub ("IDEA-Research/grounding-dino-tiny").
+
+        The authors' own checkpoints are read as well: a path that ends in ``.pth``, or
+        ``groundingdino_swint_ogc.pth`` from the hub. They lack the tokenizer, which is
+        ``bert-base-uncased``: from beside the checkpoint, else from the hub. ``tokenizer`` is a
+        folder or hub name to take it from instead.
+
+        Raises ``ValueError`` for other checkpoints and damaged ones.
+        """
         from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer
 
+        if (path := find_checkpoint(source)) is not None:
+            original = load_original(path).to(device)
+            words = find_tokenizer(tokenizer, path.parent)
+            return cls(original, words, ImageTransform.grounding_dino(), settings, dtype)
         model = load_model(
             AutoModelForZeroShotObjectDetection, source, ("grounding-dino", "mm-grounding-dino")
         )
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        words = AutoTokenizer.from_pretrained(tokenizer or source)
         transform = ImageTransform.from_pretrained(str(source))
-        return cls(model.to(device), tokenizer, transform, settings, dtype)
+        return cls(model.to(device), words, transform, settings, dtype)
 
     @property
     def device(self) -> torch.device:
@@ -151,16 +166,16 @@ def _backbone_once(backbone: torch.nn.Module, pixels: torch.Tensor) -> Iterator[
     """Within the block, the backbone computes the features of ``pixels`` only once.
 
     The model has no input for features, so its backbone is made to remember them. Other inputs
-    (of another thread) are computed as ever.
+    (of another thread) are computed as ever. The package's backbone takes pixels and mask as one.
     """
     compute = type(backbone).forward
     remembered: list[tuple[list[Any], list[Any]]] = []
 
-    def forward(pixel_values: torch.Tensor, pixel_mask: torch.Tensor) -> tuple[list, list]:
-        if pixel_values is not pixels:
-            return compute(backbone, pixel_values, pixel_mask)
+    def forward(image: Any, *mask: torch.Tensor) -> tuple[list, list]:
+        if getattr(image, "tensors", image) is not pixels:
+            return compute(backbone, image, *mask)
         if not remembered:
-            remembered.append(compute(backbone, pixel_values, pixel_mask))
+            remembered.append(compute(backbone, image, *mask))
         features, positions = remembered[0]
         return list(features), list(positions)  # the model appends to them
 

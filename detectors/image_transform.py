@@ -42,6 +42,11 @@ class ImageTransform:
         return cls.from_processor(AutoImageProcessor.from_pretrained(source, backend="pil"))
 
     @classmethod
+    def grounding_dino(cls) -> ImageTransform:
+        """What Grounding DINO was trained with, for checkpoints that don't say."""
+        return cls((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), shortest=800, longest=1333)
+
+    @classmethod
     def from_processor(cls, processor: Any) -> ImageTransform:
         """Take the numbers of an image processor of transformers."""
         size = {k: v for k, v in dict(processor.size).items() if v is not None}

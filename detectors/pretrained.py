@@ -35,6 +35,30 @@ def load_model(auto_class: Any, source: str | Path, architectures: Sequence[str]
     return model.eval()
 
 
+def find_tokenizer(source: str | Path | None, folder: Path) -> Any:
+    """A tokenizer by folder or hub name, for checkpoints that come without: BERT's by default.
+
+    Without ``source`` it is the one in ``folder`` or in ``folder/bert-base-uncased``, if any,
+    else the hub's ``bert-base-uncased``. Raises ``ValueError`` where it can't be had.
+    """
+    from transformers import AutoTokenizer, BertTokenizer
+
+    for place in (folder, folder / "bert-base-uncased") if source is None else (Path(source),):
+        if (place / "tokenizer.json").is_file() or (place / "vocab.txt").is_file():
+            source = place
+            break
+    try:
+        if isinstance(source, Path) and not (source / "config.json").is_file():
+            return BertTokenizer.from_pretrained(source)
+        return AutoTokenizer.from_pretrained(source or "bert-base-uncased")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"the tokenizer {source or 'bert-base-uncased'} can't be had "
+            f"({(str(error).splitlines() or [''])[0]}); put BERT's tokenizer.json or vocab.txt "
+            "beside the checkpoint, or name a folder that has it"
+        ) from error
+
+
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """Compute in ``dtype`` where that is safe, while weights stay in float32.
 

