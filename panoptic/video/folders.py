@@ -10,13 +10,13 @@ import numpy as np
 from panoptic.evaluate import EvaluatedCategory
 from panoptic.segmentation import UNKNOWN, UNKNOWN_ID
 from panoptic.video.evaluate import VideoReport, evaluate_video
+from panoptic.video.layouts import LAYOUTS
 from panoptic.video.layouts.davis import VOID_INDEX, Davis, read_indices
 from panoptic.video.layouts.sa_v import Masklets, SavFolder, find_masklets, read_mask
 from panoptic.video.layouts.vipseg import VipsegVideos
 from panoptic.video.metrics.jf import FoundIdsMeter, GivenIdsMeter
 from panoptic.video.metrics.vpq import WINDOWS
 
-LAYOUTS = ("vipseg", "davis", "davis-unsupervised", "sa-v")
 MAX_PROPOSALS = 20  # of DAVIS's unsupervised task
 Progress = Callable[[int, int], None]
 
@@ -33,7 +33,7 @@ def evaluate_folders(
 ) -> VideoReport:
     """Compares results on disk with a data set in its own layout; frames are read one by one.
 
-    ``layout`` is one of ``LAYOUTS``:
+    ``layout`` is one of ``panoptic.video.layouts.LAYOUTS``:
 
     - ``vipseg``: the truth is a folder with ``panomasksRGB`` and ``panoptic_gt_VIPSeg_val.json``,
       or such a JSON, the prediction one with ``pan_pred`` and ``pred.json``. All measures.

@@ -11,6 +11,7 @@ from panoptic.cli import main
 from panoptic.coco import CocoPanoptic, CocoPanopticWriter
 from panoptic.presets import PRESETS
 from panoptic.segmentation import PanopticSegmentation, Segment
+from panoptic.video.layouts.vipseg_writer import VipsegWriter
 
 WORDS = ["--things", "car, dog", "--stuff", "road, sky"]
 
@@ -217,3 +218,27 @@ def test_eval_prints_the_panoptic_quality(tmp_path, capsys):
     assert "100.0" in capsys.readouterr().out
     assert main(["eval", str(tmp_path / "none.json"), truth]) == 2
     assert last_line(capsys).startswith("panoptic eval: error: ")
+
+
+def test_eval_understands_videos(tmp_path, capsys):
+    ids = np.ones((4, 4), np.int32)
+    for folder, ends in (("truth", 1), ("prediction", 2)):
+        writer = VipsegWriter(tmp_path / folder, "clip")
+        for id in (1, ends):  # the prediction's id changes
+            segment = Segment(id, 9, "car", True, 1)
+            writer.add(PanopticSegmentation.from_ids(id * ids, [segment]))
+        writer.close()
+    folders = [str(tmp_path / "prediction"), str(tmp_path / "truth")]
+    numbers = tmp_path / "numbers.json"
+    assert main(["eval", *folders, "--layout", "vipseg", "--json", str(numbers)]) == 0
+    # One frame: right; both: 16 of 32 pixels, no match; longer windows have no tubes.
+    windows = json.loads(numbers.read_text())["vpq"]["all"]["windows"]
+    assert [windows[k]["pq"] for k in ("1", "2")] == [1, 0]
+    printed = capsys.readouterr().out
+    assert printed.startswith("1 videos, 2 frames\n")
+    assert "STQ" in printed
+    assert main(["eval", *folders, "--layout", "davis"]) == 2
+    assert main(["eval", *folders, "--layout", "davis", "--by-name"]) == 2
+    assert "has no categories" in last_line(capsys)
+    assert main(["eval", *folders, "--layout", "vipseg", "--truth-folder", "x"]) == 2
+    assert "belong to the layout coco" in last_line(capsys)

@@ -4,7 +4,8 @@ Kim et al., Video Panoptic Segmentation (CVPR 2020, arXiv 2006.11339, section 4)
 one id covers in k frames in a row. True and predicted tubes of one category match where their IoU
 over all k frames is above 0.5; void and crowd are handled as in PQ. The window moves by one frame;
 counts are summed over all its places and all videos, PQ is taken per category and averaged, and
-VPQ is the mean over the window lengths. A video shorter than a window has no tubes of that length.
+VPQ is the mean over the window lengths. A video shorter than a window has no tubes of that length;
+a length that no video has is left out of the mean.
 
 An id whose category changes within a window counts as what it was at the window's start, as in the
 authors' evaluation (https://github.com/mcahny/vps), whose numbers these are.
@@ -55,8 +56,10 @@ class Vpq:
         )
 
     def vpq(self, things: bool | None = None) -> float:
-        """The mean over the window lengths, in [0, 1]."""
-        return sum(self.quality(k, things).pq for k in self.windows) / len(self.windows)
+        """The mean over the window lengths that have tubes, in [0, 1]; 0 if none has."""
+        each = [self.quality(k, things) for k in self.windows]
+        counted = [quality.pq for quality in each if quality.classes]
+        return sum(counted) / len(counted) if counted else 0.0
 
     def per_class(self) -> dict[EvaluatedCategory, float]:
         """For every category that occurs, its mean over the window lengths."""

@@ -71,6 +71,8 @@ def test_a_video_shorter_than_the_window_has_no_such_tubes():
     result = vpq([TRUTH], [TRUTH], windows=(1, 4))
     assert result.tallies[4] == {}
     assert result.quality(4).classes == 0
+    assert result.vpq() == 1
+    assert vpq([], [], windows=(2,)).vpq() == 0
 
 
 @pytest.mark.parametrize("seed", range(6))
