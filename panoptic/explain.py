@@ -54,7 +54,7 @@ class KeptMask:
 @dataclass(frozen=True)
 class RegionStep:
     """A stuff region and what became of it: ``area`` as a part of the picture, ``score`` its mean
-    heat, ``chosen`` which of SAM 2's masks was taken, None where the region stands for itself."""
+    heat, ``chosen`` which of SAM 2's masks was taken, None where its heat stands alone."""
 
     category: Category
     area: float

@@ -248,7 +248,7 @@ def _stuff_masks(steps: Explanation, canvas: _Canvas) -> Image.Image:
         mask = canvas.smooth(region.mask.mask())
         color = steps.vocabulary.color(region.category.id)
         picture = canvas.tint(picture, mask, color)
-        source = "region itself" if region.chosen is None else f"fits {region.mask.agreement:.2f}"
+        source = "heat alone" if region.chosen is None else f"fits {region.mask.agreement:.2f}"
         names.append((f"{region.category.name}: {source}", color, [_middle(mask)]))
     canvas.name(picture, names)
     return picture

@@ -82,7 +82,9 @@ def _regions(steps: Explanation) -> str:
     rows = []
     for i, region in enumerate(steps.regions):
         inside, outside = ((steps.labels[i] == kind).sum() for kind in (1, 0))
-        taken = "the region itself" if region.chosen is None else f"SAM 2's {region.chosen + 1}."
+        taken = (
+            "the heat alone" if region.chosen is None else f"SAM 2's {region.chosen + 1}., and heat"
+        )
         rows.append(
             (
                 str(i + 1),

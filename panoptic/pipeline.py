@@ -166,7 +166,14 @@ class PanopticPipeline:
             answers = self.segmenter.segment(
                 np.clip(points, 0, [size[1] - 1, size[0] - 1]), prompt.labels_nk, multimask=True
             )
-            stuff_masks = choose_stuff_masks(regions, answers, covered, settings.stuff_masks)
+            stuff_masks = choose_stuff_masks(
+                regions,
+                answers,
+                heatmaps,
+                covered,
+                settings.regions.background,
+                settings.stuff_masks,
+            )
         candidates = _thing_candidates(boxes, thing_masks, vocabulary)
         candidates += _stuff_candidates(stuff_masks, vocabulary)
         unknown = self._automatic(picture) if settings.fill_unknown else []
