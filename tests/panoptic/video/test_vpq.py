@@ -121,3 +121,11 @@ def test_one_category_id_cannot_mean_two_things():
     car = PanopticSegmentation.from_ids(ids, [Segment(1, 1, "car", True, 1.0)])
     with pytest.raises(ValueError, match=r"'cat' \(thing\) here and 'car' \(thing\) there"):
         vpq([car], [TRUTH])
+
+
+def test_an_id_counts_as_what_it_was_first_in_the_window():
+    cat = frame("3377 3377 3377 3377", {3: 1, 7: 7})
+    dog = frame("3377 3377 3377 3377", {3: 2, 7: 7})
+    assert vpq([cat, dog], [TRUTH, TRUTH]).tallies[2][1].tp == 1
+    turned = vpq([dog, cat], [TRUTH, TRUTH]).tallies[2]
+    assert (turned[1].fn, turned[2].fp) == (1, 1)
