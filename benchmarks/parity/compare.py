@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,7 +75,8 @@ def compare_clips(
         raise ValueError("the sides answered for different visits or objects")
     pairs = [(mine[answer.visit, answer.object_id], answer) for answer in theirs]
     predicted = [a.logits for a in theirs if a.presence > 0 and not a.given]
-    std = torch.stack(predicted).std()
+    # Where no mask was predicted there is nothing to compare: the std is NaN, which fails.
+    std = torch.stack(predicted or [torch.tensor([math.nan] * 2)]).std()
     gap = max(_gap(a.logits, b.logits) for a, b in pairs)
     return Distance(
         logits=float(gap / std),

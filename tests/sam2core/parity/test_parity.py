@@ -219,6 +219,13 @@ def test_what_is_not_a_number_is_a_failure():
     assert len(broken.failures) >= 2
 
 
+def test_a_case_without_any_predicted_mask_shows_nothing():
+    absent = answer(torch.full((4, 4), -1024.0), presence=-1.0)
+    assert compare_clips([absent], [absent], {"shift": 1.0}).failures == [
+        "logits differ by nan of their std"
+    ]
+
+
 def test_answers_for_other_visits_are_refused():
     with pytest.raises(ValueError, match="different visits"):
         compare_clips([answer(visit=1)], [answer()], {"shift": 1.0})
