@@ -76,6 +76,33 @@ class Boxes:
 
 
 @dataclass(frozen=True, eq=False)
+class ThingMasks:
+    """N things with a mask each, for detectors that segment as well.
+
+    ``boxes`` as ever; ``logits`` float32 (N, h, w), above zero where the thing is, stretched over
+    the whole image whatever its proportions. Raises ``ValueError`` where these don't fit.
+    """
+
+    boxes: Boxes
+    logits: np.ndarray
+
+    def __post_init__(self) -> None:
+        logits = np.asarray(self.logits, dtype=np.float32)
+        if logits.ndim != 3 or len(logits) != len(self.boxes) or 0 in logits.shape[1:]:
+            raise ValueError(
+                f"expected a mask (h, w) for each of {len(self.boxes)} boxes, got {logits.shape}"
+            )
+        object.__setattr__(self, "logits", logits)
+
+    @classmethod
+    def empty(cls) -> ThingMasks:
+        return cls(Boxes.empty(), np.zeros((0, 1, 1)))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True, eq=False)
 class Heatmaps:
     """How likely each of K stuff categories is at each pixel.
 
@@ -152,6 +179,17 @@ class ThingDetector(Protocol):
 
     def detect_batch(self, images: Sequence[np.ndarray], vocabulary: Vocabulary) -> list[Boxes]:
         """As ``detect`` for each image, together where that is faster; sizes may differ."""
+        ...
+
+
+@runtime_checkable
+class ThingSegmenter(Protocol):
+    """Finds things together with their masks, which then needn't be asked for elsewhere."""
+
+    def segment_batch(
+        self, images: Sequence[np.ndarray], vocabulary: Vocabulary
+    ) -> list[ThingMasks]:
+        """Boxes and masks of the vocabulary's things for each image; sizes may differ."""
         ...
 
 

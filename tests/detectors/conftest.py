@@ -161,3 +161,24 @@ def clipseg_folder(tmp_path_factory):
     )
     tf.CLIPSegProcessor(processor, fast).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def owlv2_folder(tmp_path_factory):
+    from tests.detectors.zero_shot_models import save_owlv2
+
+    return save_owlv2(tmp_path_factory.mktemp("owlv2"))
+
+
+@pytest.fixture(scope="session")
+def omdet_folder(tmp_path_factory):
+    from tests.detectors.zero_shot_models import save_omdet
+
+    return save_omdet(tmp_path_factory.mktemp("omdet"))
+
+
+@pytest.fixture(scope="session")
+def sam3_folder(tmp_path_factory):
+    from tests.detectors.zero_shot_models import save_sam3
+
+    return save_sam3(tmp_path_factory.mktemp("sam3"))

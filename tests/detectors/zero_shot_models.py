@@ -1,0 +1,126 @@
+"""Tiny OWLv2, OmDet-Turbo and SAM 3 checkpoints with random weights, in the hub's format."""
+
+import transformers as tf
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from tests.detectors.conftest import WORDS, randomize
+
+LENGTH = 12
+
+
+def clip_tokenizer():
+    """Words as they are; the end has the highest id, by which these models find it."""
+    ids = {word: i for i, word in enumerate(["<pad>", "<bos>", "<unk>", *WORDS, "<eos>"])}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", len(ids) - 1)]
+    )
+    return tf.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="<unk>",
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+    )
+
+
+def text_config():
+    return {
+        "vocab_size": len(clip_tokenizer()),
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "max_position_embeddings": LENGTH,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": len(clip_tokenizer()) - 1,
+    }
+
+
+def save_owlv2(folder):
+    from transformers.models.owlv2.image_processing_pil_owlv2 import Owlv2ImageProcessorPil
+
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 64,
+        "patch_size": 16,
+    }
+    config = tf.Owlv2Config(text_config=text_config(), vision_config=vision, projection_dim=32)
+    randomize(tf.Owlv2ForObjectDetection(config)).save_pretrained(folder)
+    Owlv2ImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
+    clip_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_omdet(folder):
+    from transformers.models.detr.image_processing_pil_detr import DetrImageProcessorPil
+
+    backbone = tf.SwinConfig(
+        image_size=64,
+        embed_dim=16,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 2, 2, 4],
+        window_size=2,
+        drop_path_rate=0.0,
+        out_indices=[2, 3, 4],
+    )
+    config = tf.OmDetTurboConfig(
+        backbone_config=backbone,
+        # As wide as the decoder, it fails: transformers projects only where the widths differ.
+        text_config={"model_type": "clip_text_model"} | text_config() | {"hidden_size": 48},
+        apply_layernorm_after_vision_backbone=False,
+        image_size=64,
+        text_projection_in_dim=48,
+        text_projection_out_dim=48,
+        task_encoder_hidden_dim=32,
+        class_embed_dim=48,
+        num_queries=20,
+        encoder_hidden_dim=32,
+        vision_features_channels=[32, 32, 32],
+        encoder_in_channels=[32, 64, 128],
+        encoder_dim_feedforward=32,
+        encoder_attention_heads=2,
+        decoder_hidden_dim=32,
+        decoder_num_heads=2,
+        decoder_num_layers=2,
+        decoder_dim_feedforward=32,
+    )
+    randomize(tf.OmDetTurboForObjectDetection(config)).save_pretrained(folder)
+    DetrImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
+    clip_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_sam3(folder):
+    part = {"hidden_size": 32, "num_attention_heads": 2}
+    layers = part | {"num_layers": 1, "intermediate_size": 32}
+    config = tf.Sam3Config(
+        vision_config={
+            "backbone_config": part
+            | {
+                "model_type": "sam3_vit_model",
+                "intermediate_size": 32,
+                "num_hidden_layers": 2,
+                "image_size": 56,
+                "pretrain_image_size": 28,
+                "patch_size": 14,
+                "window_size": 2,
+                "global_attn_indexes": [1],
+            },
+            "fpn_hidden_size": 32,
+            "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        },
+        text_config={"model_type": "clip_text_model", "projection_dim": 32} | text_config(),
+        geometry_encoder_config=layers,
+        detr_encoder_config=layers,
+        detr_decoder_config=layers | {"num_queries": 10},
+        mask_decoder_config=part,
+    )
+    randomize(tf.Sam3Model(config)).save_pretrained(folder)
+    clip_tokenizer().save_pretrained(folder)
+    return folder
