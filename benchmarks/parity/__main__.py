@@ -112,7 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=list(VERSIONS))
     parser.add_argument("--cases", nargs="+", help="only the cases of these names")
     parser.add_argument("--image-size", type=int, default=1024, help="side of single images")
-    parser.add_argument("--clip-size", type=int, default=512, help="side of the clips' frames")
+    parser.add_argument(
+        "--clip-size", type=int, default=256, help="side of the clips' frames; 1024 takes hours"
+    )
     parser.add_argument("--checkpoint", help="public weights instead: hub id or folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
