@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check format setup clean
+.PHONY: demo test check format setup clean test-groundingdino groundingdino-parity
 
 demo: $(VENV)/.ready-demo
 	HF_HUB_OFFLINE=1 $(BIN)/panoptic demo -o out/demo
@@ -20,6 +20,19 @@ check: $(VENV)/.ready-test
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The package groundingdino-py lies beside the environment, not in it: it pins an old supervision.
+test-groundingdino: .groundingdino/.ready
+	HF_HUB_OFFLINE=1 PYTHONPATH=.groundingdino $(BIN)/python -m pytest -m groundingdino tests/detectors
+
+groundingdino-parity: .groundingdino/.ready
+	HF_HUB_OFFLINE=1 PYTHONPATH=.groundingdino $(BIN)/python -m benchmarks.groundingdino_parity
+
+.groundingdino/.ready: | $(VENV)/.ready-test
+	rm -rf .groundingdino
+	$(PIP) --no-deps --target .groundingdino groundingdino-py==0.4.0 addict yapf timm \
+		torchvision==0.28.0 opencv-python-headless
+	touch $@
 
 setup: $(VENV)/.ready-test
 

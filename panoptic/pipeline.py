@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from detectors.base import Boxes, Heatmaps, StuffDetector, ThingDetector, ThingSettings
+from detectors.base import (
+    Boxes,
+    Heatmaps,
+    StuffDetector,
+    ThingDetector,
+    ThingMasks,
+    ThingSegmenter,
+    ThingSettings,
+)
 from panoptic.checkpoints import load_part
 from panoptic.images import load_image
 from panoptic.merge import Candidate, MergeSettings, explain_merge
@@ -88,7 +96,9 @@ class PanopticPipeline:
     ) -> PanopticPipeline:
         """Load the models of a preset ("demo", "tiny", "small", "base", "large") or a folder.
 
-        ``things``, ``stuff`` and ``sam2`` replace single parts by hub ids or paths. ``dtype`` is
+        ``things``, ``stuff`` and ``sam2`` replace single parts by hub ids or paths; ``things``
+        may be of any kind that ``detectors.load`` knows: Grounding DINO (``.pth`` files too), MM
+        Grounding DINO, OWLv2, OmDet-Turbo, SAM 3, whose masks are used as they are. ``dtype`` is
         what is computed in (a ``torch.dtype``, by default float32); weights stay float32. Without
         ``settings`` those are used that suit the preset. ``ValueError`` for a source that isn't
         known, or whose models are neither on this machine nor to be had from the hub.
@@ -97,15 +107,16 @@ class PanopticPipeline:
 
         import sam2core
         from detectors.clipseg import ClipSeg
-        from detectors.grounding_dino import GroundingDino
+        from detectors.load import PACKAGE, load_thing_detector
 
         preset = find_preset(source, things=things, stuff=stuff, sam2=sam2)
         dtype = dtype or torch.float32
-        levels = ThingSettings(preset.box_threshold, preset.text_threshold)
+        # The levels are those of the preset's own detector.
+        levels = None if things else ThingSettings(preset.box_threshold, preset.text_threshold)
         return cls(
             load_part(
-                preset.things,
-                lambda: GroundingDino.from_pretrained(preset.things, device, dtype, levels),
+                preset.things.removeprefix(PACKAGE),
+                lambda: load_thing_detector(preset.things, device, dtype, levels),
             ),
             load_part(preset.stuff, lambda: ClipSeg.from_pretrained(preset.stuff, device, dtype)),
             ImageSegmenter(
@@ -134,21 +145,43 @@ class PanopticPipeline:
     def _traces(self, images: Sequence[Any], vocabulary: Vocabulary) -> Iterator[Trace]:
         _check_vocabulary(vocabulary)
         pictures = [load_image(image) for image in images]
-        boxes = self.things.detect_batch(pictures, vocabulary)
+        things = self._find_things(pictures, vocabulary)
         small = [_shrink(picture, self.settings.region_side) for picture in pictures]
         heatmaps = self.stuff.heatmaps_batch(small, vocabulary)
-        for picture, found, heat in zip(pictures, boxes, heatmaps, strict=True):
-            yield self._compose(picture, found, heat, vocabulary)
+        for picture, (boxes, masks), heat in zip(pictures, things, heatmaps, strict=True):
+            yield self._compose(picture, boxes, masks, heat, vocabulary)
+
+    def _find_things(
+        self, pictures: Sequence[np.ndarray], vocabulary: Vocabulary
+    ) -> list[tuple[Boxes, ImageMasks | None]]:
+        """Boxes for each picture, with their masks where the detector makes them itself."""
+        if not isinstance(self.things, ThingSegmenter):
+            found = self.things.detect_batch(pictures, vocabulary)
+            return [
+                (boxes.clipped(*picture.shape[:2]), None)
+                for boxes, picture in zip(found, pictures, strict=True)
+            ]
+        return [
+            (found.boxes, _image_masks(found, picture.shape[:2]) if len(found) else None)
+            for found, picture in zip(
+                self.things.segment_batch(pictures, vocabulary), pictures, strict=True
+            )
+        ]
 
     def _compose(
-        self, picture: np.ndarray, boxes: Boxes, heatmaps: Heatmaps, vocabulary: Vocabulary
+        self,
+        picture: np.ndarray,
+        boxes: Boxes,
+        thing_masks: ImageMasks | None,
+        heatmaps: Heatmaps,
+        vocabulary: Vocabulary,
     ) -> Trace:
         settings = self.settings
         size = (picture.shape[0], picture.shape[1])
-        boxes = boxes.clipped(*size)
-        if len(boxes) or len(heatmaps):
+        if (len(boxes) and thing_masks is None) or len(heatmaps):
             self.segmenter.set_image(picture)
-        thing_masks = self.segmenter.segment(boxes=boxes.xyxy) if len(boxes) else None
+        if len(boxes) and thing_masks is None:
+            thing_masks = self.segmenter.segment(boxes=boxes.xyxy)
         # Everything about regions happens at the size of the heatmaps.
         region_size = (heatmaps.probabilities.shape[1], heatmaps.probabilities.shape[2])
         covered = np.zeros(region_size, dtype=bool)
@@ -207,6 +240,16 @@ def _quality_of(preset: Preset) -> QualityModel | None:
     return QualityModel.from_dict(json.loads(preset.quality.read_text(encoding="utf-8")))
 
 
+def _image_masks(found: ThingMasks, size: tuple[int, ...]) -> ImageMasks:
+    """A detector's own masks as SAM 2 gives them, but for the estimate of their IoU (NaN)."""
+    import torch
+
+    logits = torch.from_numpy(found.logits)[:, None]
+    unknown = torch.full((len(found), 1), torch.nan)
+    presence = torch.logit(torch.from_numpy(found.boxes.scores), eps=1e-6)
+    return ImageMasks(logits, unknown, presence, (size[0], size[1]))
+
+
 def _thing_candidates(
     boxes: Boxes, answers: ImageMasks | None, vocabulary: Vocabulary
 ) -> list[Candidate]:
@@ -220,7 +263,7 @@ def _thing_candidates(
         cell = np.array([width / logits.shape[1], height / logits.shape[0]] * 2)
         evidence = Evidence(
             detector=float(boxes.scores[i]),
-            predicted_iou=float(answers.iou[i, 0]),
+            predicted_iou=None if answers.iou[i, 0].isnan() else float(answers.iou[i, 0]),
             stability=float(stability[i, 0]),
             agreement=box_agreement(logits > 0, boxes.xyxy[i] / cell),
         )

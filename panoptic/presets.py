@@ -13,7 +13,7 @@ class Preset:
     """Where the three models of a pipeline come from: hub ids, or folders on this machine."""
 
     things: str
-    """Grounding DINO, any checkpoint of that architecture."""
+    """Grounding DINO, or another detector that ``detectors.load`` knows."""
     stuff: str
     """CLIPSeg."""
     sam2: str

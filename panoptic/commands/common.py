@@ -24,8 +24,16 @@ def add_model_arguments(parser: argparse.ArgumentParser, default: str) -> None:
         help=f"{', '.join(PRESETS)} (see `panoptic models`), or a folder with grounding_dino/, "
         "clipseg/ and sam2/ (default: %(default)s)",
     )
+    group.add_argument(
+        "--detector",
+        "--things-model",
+        dest="things_model",
+        metavar="ID",
+        help="another detector of things: a hub id, a folder or a .pth file of Grounding DINO, "
+        "MM Grounding DINO, OWLv2, OmDet-Turbo or SAM 3; with groundingdino-py: before a .pth "
+        "file, by that package",
+    )
     for option, kind in (
-        ("--things-model", "Grounding DINO"),
         ("--stuff-model", "CLIPSeg"),
         ("--sam2", "SAM 2"),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from panoptic.checkpoints import about, is_here
+from panoptic.checkpoints import OTHER_DETECTORS, about, is_here
 from panoptic.presets import PRESETS
 
 NAME = "models"
@@ -34,4 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     print()
     for note in dict.fromkeys(filter(None, notes)):
         print(note)
+    print(OTHER_DETECTORS)
     return 0
