@@ -29,7 +29,8 @@ _CLIPSEG_NOTE = (
     "builds on OpenAI's CLIP, whose model card rules out untested and surveillance uses."
 )
 OTHER_DETECTORS = (
-    "Other detectors, by --detector: openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det, "
+    "Other detectors, by --detector: "
+    "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det, "
     "google/owlv2-base-patch16-ensemble, omlab/omdet-turbo-swin-tiny-hf (all three Apache-2.0), "
     "groundingdino_swint_ogc.pth (the authors' file, Apache-2.0), and facebook/sam3: its weights "
     "are gated, under Meta's own SAM License, which has to be accepted on the hub and restricts "
