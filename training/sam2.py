@@ -34,7 +34,7 @@ _COMMON: dict[str, Any] = {
     "clip_norm": 1.0,
     "average": 0.996,
     "weight_decay": 0.05,
-    "evaluate_minutes": 15.0,
+    "evaluate_minutes": 20.0,
 }
 _STILLS: dict[str, Any] = {**_COMMON, "batch_size": 4, "reuse": 2}
 STAGES = (

@@ -33,11 +33,14 @@ OBJECTS = 4  # of each clip
 FRAMES, FRAME_ODDS = (3, 4, 6, 8), (0.3, 0.35, 0.25, 0.1)  # in a step
 LENGTHS = (12, 16, 24, 32)  # of the whole story: the fewer frames, the quicker all moves
 LEAST_PIXELS = 40  # of an object where it is prompted
+TRIES = 3  # to find frames in which something gets hidden
 UNSURE_PIXELS = 8  # what shows less than this, and more than nothing, counts for nothing
 # How often frames that weren't kept lie between two, and how many then: a few frames are enough
 # to learn from memories of all ages.
 JUMP, NEAR_JUMP, FAR_JUMP = 0.35, 5, 16
-CLIP_WEIGHT, PRESENCE_WEIGHT = 1.0, 0.4
+CLIP_WEIGHT, PRESENCE_WEIGHT = 1.0, 2.0
+HIDING = ("behind-thing", "behind-stuff", "leave-and-return", "cut", "cut-back")
+HIDING_SHARE = 0.5  # of the clips, at least: absence is rare and must be learned too
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class ClipTask:
     def draw(self, seed: int) -> Excerpt:
         rng = np.random.default_rng(seed)
         worlds = training_worlds(self.seed)
-        names = list(SCENARIOS)
+        names = HIDING if rng.random() < HIDING_SHARE else tuple(SCENARIOS)
         clip = make_clip(
             worlds[rng.integers(len(worlds))],
             names[rng.integers(len(names))],
@@ -163,14 +166,20 @@ class ClipTask:
 def _choose_frames(
     excerpt: Excerpt, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``count`` frames at a random pace, forward or backward, the first with something in it."""
+    """``count`` frames at a random pace, forward or backward; with luck something that is seen in
+    the first of them is hidden later."""
     total = len(excerpt.ids)
-    pace = int(rng.integers(1, max(1, (total - 1) // (count - 1)) + 1))
-    start = int(rng.integers(0, total - pace * (count - 1)))
-    index = start + pace * np.arange(count)
-    if rng.random() < 0.5:
-        index = index[::-1]
-    return excerpt.frames[index], excerpt.ids[index]
+    for _ in range(TRIES):
+        pace = int(rng.integers(1, max(1, (total - 1) // (count - 1)) + 1))
+        start = int(rng.integers(0, total - pace * (count - 1)))
+        index = start + pace * np.arange(count)
+        if rng.random() < 0.5:
+            index = index[::-1]
+        ids = excerpt.ids[index]
+        later = [np.isin(excerpt.things, each) for each in ids[1:]]
+        if (np.isin(excerpt.things, ids[0]) & ~np.logical_and.reduce(later)).any():
+            break
+    return excerpt.frames[index], ids
 
 
 def _choose_objects(
