@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPSegProcessor
 
+from panoptic.demo.artwork import THING_NAMES
+from panoptic.demo.textures import STUFF_NAMES
 from training.augment import erase, recolour
 from training.export import save_half
 from training.loop import add_arguments, settings_from, train
@@ -98,7 +100,7 @@ class ClipSegTask:
 
     name = "clipseg"
 
-    def __init__(self, source: SceneSource, things: list[str], stuff: list[str]) -> None:
+    def __init__(self, source: SceneSource | None, things: list[str], stuff: list[str]) -> None:
         self.source = source
         self.things = things
         self.stuff = stuff
@@ -112,6 +114,8 @@ class ClipSegTask:
         return build_model(build_config(len(self.tokenizer)))
 
     def draw(self, seed: int) -> LabelledScene:
+        if self.source is None:
+            raise ValueError("this task was made without scenes: give it a SceneSource")
         return self.source.draw(seed)
 
     def choose_words(self, scene: LabelledScene, rng: np.random.Generator) -> list[str]:
@@ -250,18 +254,16 @@ def patch_loss(logits: Tensor, shares: Tensor) -> Tensor:
     return (entropy * kept).sum() / kept.sum().clamp(min=1)
 
 
-def main() -> None:
-    from panoptic.demo.artwork import THING_NAMES
-    from panoptic.demo.textures import STUFF_NAMES
+def make_task(seed: int | None) -> ClipSegTask:
+    """The task with the scenes of a training seed; without scenes (None) it can't train."""
+    source = None if seed is None else SceneSource.training(seed, SIDE, augment=0.3)
+    return ClipSegTask(source, list(THING_NAMES), list(STUFF_NAMES))
 
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
     arguments = parser.parse_args()
-    task = ClipSegTask(
-        SceneSource.training(arguments.seed, SIDE, augment=0.3),
-        list(THING_NAMES),
-        list(STUFF_NAMES),
-    )
     recipe = {
         "minutes": MINUTES,
         "batch_size": 8,
@@ -270,7 +272,7 @@ def main() -> None:
         "clip_norm": 1.0,
         "evaluate_minutes": 4.0,
     }
-    train(task, settings_from(arguments, **recipe), arguments)
+    train(make_task(arguments.seed), settings_from(arguments, **recipe), arguments)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GroundingDinoProcessor
 
+from panoptic.demo.artwork import THING_NAMES
 from training.augment import erase, posterise, recolour, recolour_objects
 from training.detection_loss import (
     GIOU_WEIGHT,
@@ -50,7 +51,7 @@ class GroundingDinoTask:
 
     name = "grounding_dino"
 
-    def __init__(self, source: SceneSource, words: list[str]) -> None:
+    def __init__(self, source: SceneSource | None, words: list[str]) -> None:
         self.source = source
         self.words = words
         self.tokenizer = bert_tokenizer(words)
@@ -60,6 +61,8 @@ class GroundingDinoTask:
         return build_model(build_config(len(self.tokenizer)))
 
     def draw(self, seed: int) -> LabelledScene:
+        if self.source is None:
+            raise ValueError("this task was made without scenes: give it a SceneSource")
         return self.source.draw(seed)
 
     def choose_words(self, present: list[str], rng: np.random.Generator) -> list[str]:
@@ -176,22 +179,23 @@ def _named(prefix: str, losses: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tens
     return {f"{prefix}_{k}": v for k, v in zip(("word", "l1", "giou"), losses, strict=True)}
 
 
-def main() -> None:
-    from panoptic.demo.artwork import THING_NAMES
+def make_task(seed: int | None) -> GroundingDinoTask:
+    """The task with the scenes of a training seed; without scenes (None) it can't train."""
+    source = None if seed is None else SceneSource.training(seed, SIDE, augment=0.3, crowded=0.75)
+    return GroundingDinoTask(source, list(THING_NAMES))
 
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
     arguments = parser.parse_args()
-    task = GroundingDinoTask(
-        SceneSource.training(arguments.seed, SIDE, augment=0.3, crowded=0.75), list(THING_NAMES)
-    )
     recipe = {
         "minutes": MINUTES,
         "batch_size": 8,
         "reuse": 4,
         "evaluate_minutes": 10.0,
     }
-    train(task, settings_from(arguments, **recipe), arguments)
+    train(make_task(arguments.seed), settings_from(arguments, **recipe), arguments)
 
 
 if __name__ == "__main__":
