@@ -86,18 +86,35 @@ def is_here(source: str | Path) -> bool:
 def load_part(source: str, load: Callable[[], T]) -> T:
     """What ``load`` gives; a ``ValueError`` that says what to do if the checkpoint isn't at hand.
 
-    Loaders report a missing network in many ways and at length; here it is one sentence.
+    Loaders report a missing network in many ways, at length and after minutes of trying; here it
+    is found out first, and said in a sentence.
     """
-    try:
+    if is_here(source):
         return load()
-    except (OSError, ValueError) as error:
-        if is_here(source):
-            raise
-        reason = " ".join(str(error).split())
-        hint = "--models demo (in Python: from_pretrained('demo')) needs no network"
-        if Path(source).is_absolute() or source.startswith("."):
-            raise ValueError(f"{source}: there is no such checkpoint on this machine") from error
-        raise ValueError(
-            f"{source} is not on this machine, and could not be fetched from the Hugging Face hub; "
-            f"{hint}; `panoptic models` lists what there is ({reason[:200]})"
-        ) from error
+    if Path(source).is_absolute() or source.startswith("."):
+        raise ValueError(f"{source}: there is no such checkpoint on this machine")
+    reason = _hub_trouble()
+    if reason is None:
+        try:
+            return load()
+        except (OSError, ValueError) as error:
+            if is_here(source):
+                raise
+            reason = " ".join(str(error).split())
+    raise ValueError(
+        f"{source} is not on this machine, and could not be fetched from the Hugging Face hub "
+        f"({reason[:200]}); --models demo (in Python: from_pretrained('demo')) needs no network, "
+        "and `panoptic models` lists what there is"
+    )
+
+
+def _hub_trouble() -> str | None:
+    """Why the hub can't be reached; None if it can."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=10)
+    except Exception as error:  # of whichever HTTP library, or because offline mode is set
+        return " ".join(str(error).split()) or type(error).__name__
+    return None

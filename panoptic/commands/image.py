@@ -54,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     # All that can be wrong about the request is found before models are loaded.
     vocabulary = read_words(arguments)
+    if arguments.models == "demo" and not (arguments.things_model or arguments.stuff_model):
+        _check_demo_words(vocabulary)
     if arguments.batch < 1:
         raise ValueError(f"--batch must be 1 or more, got {arguments.batch}")
     missing = [path for path in arguments.pictures if not path.is_file()]
@@ -103,6 +105,20 @@ def read_words(arguments: argparse.Namespace) -> Vocabulary:
         if ";" in (getattr(arguments, name) or ""):
             raise ValueError(f"--{name} takes names with commas between them, and no ';'")
     return Vocabulary.parse(f"{arguments.things or ''}; {arguments.stuff or ''}")
+
+
+def _check_demo_words(vocabulary: Vocabulary) -> None:
+    from panoptic.demo.artwork import THING_NAMES
+    from panoptic.demo.textures import STUFF_NAMES
+
+    for categories, names in ((vocabulary.things, THING_NAMES), (vocabulary.stuff, STUFF_NAMES)):
+        known = {word for name in names for word in name.split()}
+        for phrase in (phrase for category in categories for phrase in category.phrases):
+            if not known.issuperset(phrase.split()):
+                raise ValueError(
+                    f"the demo models have no word for {phrase!r}; they know {', '.join(names)}. "
+                    "For photographs: --models tiny, small, base or large"
+                )
 
 
 class _Output:

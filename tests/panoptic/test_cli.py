@@ -162,6 +162,16 @@ def test_models_that_are_not_here_name_those_that_are(picture_file, tmp_path):
     assert not (tmp_path / "out" / "panoptic.json").exists()
 
 
+def test_words_that_the_demo_models_cannot_know_are_told_at_once(picture_file, tmp_path, capsys):
+    out = ["-o", str(tmp_path / "out"), "--models", "demo"]
+    assert main(["image", str(picture_file), "--things", "cat, dentist", *out]) == 2
+    error = last_line(capsys)
+    assert "no word for 'dentist'" in error
+    assert "octopus" in error
+    assert main(["image", str(picture_file), "--stuff", "cat", *out]) == 2
+    assert "they know sky, grass" in last_line(capsys)
+
+
 def test_help_is_quick_and_complete():
     code = (
         "import sys\nfrom panoptic.cli import build_parser\n"
