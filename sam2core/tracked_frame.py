@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from sam2core.errors import UnknownObjectError
+from sam2core.memory_bank import Memory
 from sam2core.transforms import to_masks
 
 FILLED_LOGIT = 0.1
@@ -33,6 +34,32 @@ class TrackedFrame:
     iou: Tensor
     presence: Tensor
     size: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        frame_index: int,
+        object_ids: Sequence[int],
+        memories: Sequence[Memory | None],
+        size: tuple[int, int],
+        side: int,
+    ) -> TrackedFrame:
+        """What is remembered of each object in this frame, with logits (side, side).
+
+        ``ValueError`` where nothing is remembered of an object in this frame.
+        """
+        known = [m for m in memories if m is not None and m.logits is not None]
+        if len(known) < len(object_ids):
+            raise ValueError(f"not every object of {list(object_ids)} is in frame {frame_index}")
+        logits = [m.logits.float() for m in known if m.logits is not None]
+        return cls(
+            frame_index,
+            tuple(object_ids),
+            torch.stack(logits) if logits else torch.zeros(0, side, side),
+            torch.tensor([m.iou for m in known]),
+            torch.tensor([m.presence for m in known]),
+            size,
+        )
 
     def __len__(self) -> int:
         return len(self.object_ids)

@@ -7,7 +7,7 @@ embedding of the frame at hand. What happens to a frame are five lines, in ``_tr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,9 @@ from sam2core.memory_bank import Memory, MemoryBank, Selection
 from sam2core.model import ImageEmbedding, Sam2
 from sam2core.prompt_encoder import Prompt
 from sam2core.tracked_frame import TrackedFrame, fill_holes
+from sam2core.tracked_object import TrackedObject
 from sam2core.tracker_settings import TrackerSettings
 from sam2core.transforms import Picture, as_rgb, to_pixels
-
-
-@dataclass
-class _Object:
-    bank: MemoryBank
-    clicks: dict[int, list[Click]] = field(default_factory=dict)
-    """By frame, the points and boxes that were given there, for refinement."""
 
 
 class VideoTracker:
@@ -54,7 +48,7 @@ class VideoTracker:
                 f"BankSettings.recent is {self.settings.bank.recent}"
             )
         self.frames: FrameSource | None = None if frames is None else open_frames(frames)
-        self._objects: dict[int, _Object] = {}
+        self._objects: dict[int, TrackedObject] = {}
         self._index = -1
         self._embedding: ImageEmbedding | None = None
         self._size = (0, 0)
@@ -69,6 +63,33 @@ class VideoTracker:
     def frame_index(self) -> int:
         """Index of the frame at hand; -1 before the first one."""
         return self._index
+
+    def current(self) -> TrackedFrame:
+        """All objects in the frame at hand, prompts given on it included."""
+        return self._show(self.object_ids)
+
+    def state(self) -> dict[str, Any]:
+        """All there is to know for going on: numbers, lists and CPU tensors, without the frame.
+
+        A tracker of the same model and settings that this is given to (:meth:`load_state`) gives
+        the same next frames, bit for bit.
+        """
+        objects = [{"id": i, **tracked.state()} for i, tracked in self._objects.items()]
+        at = {"index": self._index, "size": list(self._size), "reverse": self._reverse}
+        return {**at, "objects": objects}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where :meth:`state` was taken; what was tracked here before is forgotten.
+
+        The frame at hand then is in no memory: a stream can be prompted again after its next step.
+        """
+        bank, device = self.settings.bank, self.model.device
+        self._objects = {
+            int(o["id"]): TrackedObject.from_state(o, bank, device) for o in state["objects"]
+        }
+        self._index, self._reverse = int(state["index"]), bool(state["reverse"])
+        height, width = state["size"]
+        self._embedding, self._size = None, (int(height), int(width))
 
     def remove(self, object_id: int) -> None:
         """Forget an object and all its memories."""
@@ -116,7 +137,7 @@ class VideoTracker:
         prompt = join_clicks(clicks, self._size, self.model.config.image_size, logits)
         prompt = prompt.to(self.model.device)
 
-        tracked = known or _Object(MemoryBank(self.settings.bank))
+        tracked = known or TrackedObject(MemoryBank(self.settings.bank))
         # A frame that was tracked is corrected in the light of what came before it.
         corrected = self._index in tracked.bank.recent
         selections = [self._select(tracked)] if corrected else []
@@ -151,7 +172,9 @@ class VideoTracker:
             self.model.config.image_size,
         )
         for object_id in object_ids:
-            tracked = self._objects.setdefault(object_id, _Object(MemoryBank(self.settings.bank)))
+            tracked = self._objects.setdefault(
+                object_id, TrackedObject(MemoryBank(self.settings.bank))
+            )
             tracked.clicks.pop(self._index, None)
         for i in range(0, len(masks), step):
             ids = list(object_ids[i : i + step])
@@ -248,7 +271,7 @@ class VideoTracker:
             for i in range(0, len(ids), step):
                 yield ids[i : i + step]
 
-    def _select(self, tracked: _Object) -> Selection:
+    def _select(self, tracked: TrackedObject) -> Selection:
         length = None if self.frames is None else len(self.frames)
         return tracked.bank.select(self._index, self._reverse, length)
 
@@ -284,47 +307,36 @@ class VideoTracker:
     def _show(self, object_ids: Sequence[int]) -> TrackedFrame:
         """What the banks say of the frame at hand."""
         memories = [self._objects[i].bank.get(self._index) for i in object_ids]
-        side = self.model.config.mask_size
-        logits = torch.zeros(len(memories), side, side, device=self.model.device)
-        for i, memory in enumerate(memories):
-            assert memory is not None
-            assert memory.logits is not None
-            logits[i] = memory.logits
-        return TrackedFrame(
-            self._index,
-            tuple(object_ids),
-            fill_holes(logits, self.settings.fill_hole_area),
-            torch.tensor([m.iou for m in memories if m]),
-            torch.tensor([m.presence for m in memories if m]),
-            self._size,
+        frame = TrackedFrame.of(
+            self._index, object_ids, memories, self._size, self.model.config.mask_size
         )
+        return replace(frame, logits=fill_holes(frame.logits, self.settings.fill_hole_area))
 
     def _look_at(self, frame_index: int | None) -> ImageEmbedding:
         """The embedding of a frame, which becomes the one at hand."""
-        if frame_index is None or frame_index == self._index:
-            if self._embedding is None:
-                raise PromptError(
-                    "there is no frame at hand yet: give frame_index (with frames), or step first"
-                )
+        index = self._index if frame_index is None else frame_index
+        if index == self._index and self._embedding is not None:
             return self._embedding
+        if index < 0 or (index == self._index and self.frames is None):
+            raise PromptError(
+                "there is no frame at hand yet: give frame_index (with frames), or step first"
+            )
         if self.frames is None:
             raise PromptError(
-                f"frame {frame_index} is not the one at hand ({self._index}): a tracker without "
+                f"frame {index} is not the one at hand ({self._index}): a tracker without "
                 f"frames can't go back to it"
             )
-        if not 0 <= frame_index < len(self.frames):
-            raise PromptError(
-                f"frame_index must be in 0 to {len(self.frames) - 1}, got {frame_index}"
-            )
-        rgb = as_rgb(self.frames[frame_index])
-        return self._take(frame_index, rgb.shape[:2], to_pixels(rgb, self.model.config.image_size))
+        if not 0 <= index < len(self.frames):
+            raise PromptError(f"frame_index must be in 0 to {len(self.frames) - 1}, got {index}")
+        rgb = as_rgb(self.frames[index])
+        return self._take(index, rgb.shape[:2], to_pixels(rgb, self.model.config.image_size))
 
     def _take(self, index: int, size: tuple[int, ...], pixels: Tensor) -> ImageEmbedding:
         self._embedding = self.model.encode_image(pixels.to(self.model.device))
         self._index, self._size = index, (size[0], size[1])
         return self._embedding
 
-    def _require(self, object_id: int) -> _Object:
+    def _require(self, object_id: int) -> TrackedObject:
         if object_id not in self._objects:
             raise UnknownObjectError(
                 f"no object {object_id} is tracked; there are {list(self._objects)}"

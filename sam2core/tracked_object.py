@@ -1,0 +1,95 @@
+"""TrackedObject: what a tracker keeps of one object, and that as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sam2core.clicks import Click
+from sam2core.memory_bank import BankSettings, Memory, MemoryBank
+
+_FIELDS = ("frame_index", "pointer", "presence", "iou", "features", "logits")
+
+
+@dataclass
+class TrackedObject:
+    """The memories of an object, and the points and boxes it was given, for refinement."""
+
+    bank: MemoryBank
+    clicks: dict[int, list[Click]] = field(default_factory=dict)
+    """By frame."""
+
+    def state(self) -> dict[str, Any]:
+        """Numbers, lists and CPU tensors, from which :meth:`from_state` makes the same again."""
+        return {"clicks": _clicks_state(self.clicks), **_bank_state(self.bank)}
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, Any], settings: BankSettings, device: torch.device
+    ) -> TrackedObject:
+        return cls(_load_bank(state, settings, device), _load_clicks(state["clicks"]))
+
+
+def _bank_state(bank: MemoryBank) -> dict[str, Any]:
+    """The memories of one object: numbers, and tensors on the CPU in the precision they have."""
+    return {
+        kind: [_memory_state(memory) for memory in getattr(bank, kind).values()]
+        for kind in ("prompted", "recent")
+    }
+
+
+def _load_bank(
+    state: Mapping[str, Any], settings: BankSettings, device: torch.device
+) -> MemoryBank:
+    """The bank that :func:`_bank_state` was taken of. ``ValueError`` for anything else."""
+    bank = MemoryBank(settings)
+    for kind in ("prompted", "recent"):
+        if kind not in state:
+            raise ValueError(
+                f"the state of a memory bank has 'prompted' and 'recent', got {[*state]}"
+            )
+        for fields in state[kind]:
+            memory = _load_memory(fields, device)
+            getattr(bank, kind)[memory.frame_index] = memory
+    return bank
+
+
+def _clicks_state(clicks: Mapping[int, list[Click]]) -> list[dict[str, Any]]:
+    """Clicks by frame, as lists of numbers."""
+    return [
+        {"frame_index": frame, **{n: _plain(getattr(c, n)) for n in ("points", "labels", "box")}}
+        for frame, given in clicks.items()
+        for c in given
+    ]
+
+
+def _load_clicks(state: list[Mapping[str, Any]]) -> dict[int, list[Click]]:
+    """The clicks that :func:`_clicks_state` was taken of."""
+    clicks: dict[int, list[Click]] = {}
+    for c in state:
+        clicks.setdefault(int(c["frame_index"]), []).append(
+            Click(c["points"], c["labels"], c["box"])
+        )
+    return clicks
+
+
+def _memory_state(memory: Memory) -> dict[str, Any]:
+    values = {name: getattr(memory, name) for name in _FIELDS}
+    return {n: v.detach().cpu() if isinstance(v, Tensor) else v for n, v in values.items()}
+
+
+def _load_memory(fields: Mapping[str, Any], device: torch.device) -> Memory:
+    if set(fields) != set(_FIELDS):
+        raise ValueError(f"a memory has the fields {sorted(_FIELDS)}, got {sorted(fields)}")
+    values: dict[str, Any] = {
+        n: v.to(device) if isinstance(v, Tensor) else v for n, v in fields.items()
+    }
+    return Memory(**values)
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None else torch.as_tensor(value).tolist()
