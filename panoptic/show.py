@@ -44,6 +44,8 @@ class ShowSettings:
     names: bool = True
     scores: bool = False
     """Whether names carry the score of their segment."""
+    ids: bool = False
+    """Whether names carry the id of their segment, as in a video where it lasts."""
     legend: bool = True
     """Whether a list of categories is added below the picture, which gets higher by it."""
     min_side: int = 960
@@ -64,6 +66,7 @@ def overlay(
     image: Any = None,
     *,
     colors: Vocabulary | Mapping[int, Color] | None = None,
+    shades: Mapping[int, Color] | None = None,
     settings: ShowSettings | None = None,
     **options: Any,
 ) -> Image.Image:
@@ -72,7 +75,8 @@ def overlay(
     ``image`` is whatever ``load_image`` takes; without it ``result.image`` is used, and without
     that the colours alone are drawn. ``colors`` gives RGB by category id (a ``Vocabulary`` does);
     otherwise they follow from the ids, the same for every picture. Things of one category get
-    shades of its colour. ``options`` are fields of ``ShowSettings``, such as ``legend=False``.
+    shades of its colour, or those that ``shades`` gives by segment id. ``options`` are fields of
+    ``ShowSettings``, such as ``legend=False``.
 
     Raises ``ValueError`` if the image is not of the size of the result.
     """
@@ -84,13 +88,13 @@ def overlay(
             f"the result {result.width} x {result.height}"
         )
     base = category_colors(result, colors)
-    shades = segment_colors(result, base)
+    shades = segment_colors(result, base) if shades is None else shades
     height, width = _drawn_size(result, settings)
     numbers = _resized(_numbers(result), len(result), (height, width))
     picture = _painted(_background(pixels, (height, width)), numbers, result, shades, settings)
     letters = round(min(max(0.021 * (height * width) ** 0.5, 11), 60))
     if settings.names:
-        _write_names(picture, numbers, result, shades, letters, settings.scores)
+        _write_names(picture, numbers, result, shades, letters, settings)
     if settings.legend and len(result):
         return _with_legend(picture, result, base, letters)
     return picture
@@ -219,13 +223,16 @@ def _write_names(
     result: PanopticSegmentation,
     shades: Mapping[int, Color],
     letters: int,
-    scores: bool,
+    settings: ShowSettings,
 ) -> None:
     windows = ndimage.find_objects(numbers)
     seen = [(n, s) for n, s in enumerate(result, 1) if n <= len(windows) and windows[n - 1]]
     # Small ones choose first: they have fewer places that are clearly theirs.
     seen.sort(key=lambda item: item[1].area)
-    texts = [f"{s.category} {s.score:.2f}" if scores else s.category for _, s in seen]
+    texts = [
+        s.category + f" {s.id}" * settings.ids + f" {s.score:.2f}" * settings.scores
+        for _, s in seen
+    ]
     wanted = []
     for (number, _), text in zip(seen, texts, strict=True):
         size = chip_size(text, letters)[:2]

@@ -55,10 +55,11 @@ class MaskletWriter:
             self._journal.append({"size": [result.height, result.width], "masks": masks})
         self._frame += 1
 
-    def close(self) -> Path:
+    def close(self, *, keep_journal: bool = False) -> Path:
         """Writes the JSON, removes the journal and returns the JSON's path.
 
-        Raises ``ValueError`` if no frame was added.
+        Whoever wants to be able to resume until all is done keeps the journal, and calls
+        ``remove_journal`` later. Raises ``ValueError`` if no frame was added.
         """
         self._journal.close()
         masklets: dict[str, _Masklet] = {}
@@ -80,8 +81,13 @@ class MaskletWriter:
             self._write_masks(file, order, size)
             fields = self._fields({i: masklets[i] for i in order}, size, frames)
             file.write(json.dumps(fields, ensure_ascii=False)[1:] + "\n")
-        self._journal.path.unlink()
+        if not keep_journal:
+            self.remove_journal()
         return self.path
+
+    def remove_journal(self) -> None:
+        """Removes what only a resumed run would need."""
+        self._journal.path.unlink()
 
     def _write_masks(self, file: TextIO, order: list[str], size: list[int]) -> None:
         from supervision import mask_to_rle

@@ -1,0 +1,35 @@
+"""Panoptic PNGs and a JSON as VIPSeg and panopticapi-style evaluators have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from panoptic.video.layouts.vipseg_writer import VipsegWriter
+from panoptic.video.outputs.base import VideoInfo, remove_frames
+
+if TYPE_CHECKING:
+    from panoptic.video.frame import PanopticFrame
+
+
+class VipsegOutput:
+    """``FOLDER/vipseg/pan_pred/VIDEO/00000.png`` and ``FOLDER/vipseg/pred.json``, all videos of
+    the folder in one JSON."""
+
+    def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
+        root = folder / "vipseg"
+        if start == 0:
+            remove_frames(root / "pan_pred" / info.name)
+        self._writer = VipsegWriter(root, info.name, info.vocabulary, start=start)
+
+    def add(self, frame: PanopticFrame) -> None:
+        self._writer.add(frame.segmentation)
+
+    def checkpoint(self) -> None:
+        """Every frame is on disk as soon as it was added."""
+
+    def close(self) -> Path:
+        return self._writer.close()
+
+    def tidy(self) -> None:
+        """Nothing to remove: later videos need what is known of this one for the JSON."""
