@@ -1,0 +1,100 @@
+"""VideoSettings: all levels and switches of panoptic video, with the reason for each default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+_SHARES = (
+    "cut_distance", "max_unlabelled", "confident", "same_iou", "covered", "correct_below",
+    "stuff_weight", "recognise", "recognise_after_cut", "min_area",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """How a video is followed. Shares and scores are in [0, 1], counts in frames.
+
+    The first six are switches of whole mechanisms: what is left without any of them is plain
+    propagation of the first frame's segments.
+    """
+
+    discovery: bool = True
+    """Look for the words again, every ``detect_every`` frames and when too much is unlabelled."""
+    correction: bool = True
+    """Prompt a thing anew where its tracked mask and a confident detection disagree."""
+    reanchor: bool = True
+    """Prompt stuff anew by its word, so that a road that was lost is the same segment again."""
+    cuts: bool = True
+    """Find cuts and start tracking anew there."""
+    reidentify: bool = True
+    """Give things that are found again (lost, or after a cut) the id they had, if they are
+    recognised."""
+    retirement: bool = True
+    """Drop from memory what wasn't seen for long, and keep to ``max_objects``."""
+
+    detect_every: int = 8
+    """Frames between two looks for the words. Detection costs about as much as tracking five
+    frames with the demo models; at 8, something new waits a quarter of a second on average."""
+    max_unlabelled: float = 0.25
+    """Share of the picture without a label at which the words are looked for at once; ..."""
+    detect_gap: int = 3
+    """... but never sooner than so many frames after the last look: what no word names stays
+    unlabelled, however often one looks."""
+
+    confident: float = 0.4
+    """Least score at which a detection may make a new segment or correct one. A little above the
+    recipe's box threshold (0.35), since what starts here is followed for long."""
+    same_iou: float = 0.4
+    """Least IoU at which a tracked mask and a detected one of its category are one object. Masks of
+    one object rarely agree less, those of neighbours rarely more."""
+    covered: float = 0.6
+    """A detection with more of its pixels on masks that are followed already is a part or a
+    duplicate of these, not something new."""
+    correct_below: float = 0.75
+    """A tracked mask and its detection that agree less than this are a disagreement, more is what
+    two outlines of one object differ by."""
+    max_misses: int = 3
+    """A visible segment that so many looks on end didn't confirm has drifted off, or was a false
+    alarm: its mask is dropped (and its appearance remembered)."""
+
+    recognise: float = 0.6
+    """Least similarity of appearance at which a thing that is found is one of its category that was
+    lost in this shot."""
+    recognise_after_cut: float = 0.75
+    """The same across a cut, where neither place nor time speak for it."""
+
+    cut_distance: float = 0.27
+    """Distance of two frames from which on there is a cut between them. Measured: frames that
+    follow each other in a shot, shaken and flickering ones too, stay below 0.19, real ones below
+    0.06 (0.18 at every twelfth frame); between shots it is 0.35 to 0.79."""
+    cut_ratio: float = 3.0
+    """A cut is also so many times farther than frames were of late (the median of eight), so that
+    time lapse and wild camera work don't make one of every frame."""
+
+    retire_after: int = 150
+    """Frames after which what wasn't seen is dropped from the tracker's memory (5 seconds at 30
+    frames a second); its appearance can still be recognised."""
+    max_objects: int = 64
+    """The most segments that are followed at once; the ones not seen for longest go first."""
+    max_remembered: int = 256
+    """The most appearances of dropped things that are kept (a few kB each), the latest."""
+    keep_prompts: int = 3
+    """Prompted memories kept for each segment, the first and the latest: every further one costs
+    as much time as a recent memory."""
+
+    stuff_weight: float = 0.5
+    """Factor on the claims of stuff. At 0.5 a pixel inside a thing's mask (probability from 0.5) is
+    the thing's, and among things and among stuff the logits decide."""
+    min_area: float = 0.0002
+    """Smallest segment that is shown, as share of the picture: as for still pictures."""
+
+    def __post_init__(self) -> None:
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int" and value < 1:
+                raise ValueError(f"{field.name} must be at least 1, got {value}")
+        if self.cut_ratio < 1:
+            raise ValueError(f"cut_ratio must be at least 1, got {self.cut_ratio}")

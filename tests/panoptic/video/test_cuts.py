@@ -1,0 +1,72 @@
+"""Cuts are found where shots change, and nowhere else."""
+
+import numpy as np
+import pytest
+
+from panoptic.video.cuts import CutDetector, Glance, distance
+from panoptic.video.settings import VideoSettings
+
+DEFAULTS = VideoSettings()
+
+
+def detector(ratio=DEFAULTS.cut_ratio):
+    return CutDetector(DEFAULTS.cut_distance, ratio)
+
+
+def place(seed, size=(48, 64)):
+    """A picture of coarse, strong colours, uint8 (H, W, 3)."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    rows = np.linspace(0, 5.99, size[0]).astype(int)
+    return coarse[rows][:, np.linspace(0, 7.99, size[1]).astype(int)]
+
+
+def cuts_of(frames, detector):
+    return [i for i, frame in enumerate(frames) if detector.step(frame)]
+
+
+def test_every_change_of_place_is_a_cut():
+    frames = [place(1)] * 5 + [place(2)] * 5 + [place(1)] * 3 + [place(3)]
+    assert cuts_of(frames, detector()) == [5, 10, 13]
+
+
+def test_light_is_no_cut():
+    frames = [(place(1) * gain).astype(np.uint8) for gain in (1, 0.5, 1, 0.4, 0.9, 0.6)]
+    assert cuts_of(frames, detector()) == []
+
+
+def test_a_moving_camera_is_no_cut():
+    wide = place(1, (48, 256))
+    frames = [wide[:, x : x + 64] for x in range(0, 190, 8)]
+    assert cuts_of(frames, detector()) == []
+    # The shift is what makes the difference: a jump across half the picture is too far.
+    jump = distance(Glance.of(wide[:, :64]), Glance.of(wide[:, 120:184]))
+    assert jump > 2 * distance(Glance.of(wide[:, :64]), Glance.of(wide[:, 8:72]))
+
+
+def test_where_all_frames_differ_none_is_special():
+    frames = [place(i) for i in range(12)]
+    assert cuts_of(frames, detector(ratio=1.0)) == list(range(1, 12))
+    assert max(cuts_of(frames, detector())) < 4
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 7), (300, 20)])
+def test_any_size(size):
+    frames = [np.full((*size, 3), v, np.uint8) for v in (0, 0, 255, 255)]
+    assert cuts_of(frames, detector()) == []  # an even picture that only gets brighter
+
+
+def test_going_on_from_a_state():
+    frames = [place(1)] * 3 + [place(2)] * 3 + [place(3)] * 2
+    for stop in range(1, 8):
+        first, second = detector(), detector()
+        head = [first.step(f) for f in frames[:stop]]
+        second.load_state(first.state())
+        assert head + [second.step(f) for f in frames[stop:]] == [i in (3, 6) for i in range(8)]
+
+
+def test_the_cuts_of_the_demo_world(demo_clip):
+    for scenario in ("cut", "cut-back", "shake", "light", "pan"):
+        clip = demo_clip(scenario)
+        assert tuple(cuts_of(clip.frames, detector())) == clip.cuts, scenario
+    assert len(demo_clip("cut-back").cuts) == 2
