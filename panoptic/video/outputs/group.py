@@ -12,6 +12,7 @@ from panoptic.video.outputs.davis import DavisOutput
 from panoptic.video.outputs.detections import DetectionsOutput
 from panoptic.video.outputs.masklets import MaskletOutput
 from panoptic.video.outputs.overlay import OverlayOutput
+from panoptic.video.outputs.timeline import TimelineOutput
 from panoptic.video.outputs.vipseg import VipsegOutput
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ FORMATS: Mapping[str, Callable[[Path, VideoInfo, int], VideoOutput]] = MappingPr
         "davis": DavisOutput,
         "sa-v": MaskletOutput,
         "detections": DetectionsOutput,
+        "timeline": TimelineOutput,
     }
 )
-DEFAULT_FORMATS = ("overlay", "vipseg")
+DEFAULT_FORMATS = ("overlay", "timeline", "vipseg")
 
 
 class Outputs:
