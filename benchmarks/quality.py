@@ -25,6 +25,7 @@ from benchmarks.host import describe
 from benchmarks.plain_recipe import plain_recipe
 from benchmarks.stages import Stages
 from panoptic.commands.common import choose_device, quiet
+from panoptic.commands.terminal import Progress
 from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, Artwork, load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, Scene, World, demo_vocabulary
 from panoptic.evaluate import PanopticReport, evaluate, segment_ious
@@ -130,10 +131,10 @@ def label(
 
 
 def scenes_of(world: World, count: int) -> Iterator[tuple[int, Scene]]:
-    from tqdm import tqdm
-
-    for number in tqdm(range(count), unit="scene", disable=None, leave=False):
-        yield number, world.scene(number, SIZE)
+    with Progress("scenes", count) as bar:
+        for number in range(count):
+            yield number, world.scene(number, SIZE)
+            bar.advance()
 
 
 def measure(

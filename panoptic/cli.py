@@ -6,56 +6,53 @@ done, because of what was asked or given; 130 interrupted.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 
+import typer
+from typer.main import get_command
+
 from panoptic.commands import demo, evaluate, image, models
+from panoptic.commands.command import TRACEBACK, report
 
 COMMANDS = (image, demo, evaluate, models)
+# Typer's name for a command line that makes no sense; where it lives differs between versions.
+UsageError = typer.BadParameter.__mro__[1]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="panoptic",
-        description="Zero-shot panoptic labelling: say in words what to look for, "
+def build_app() -> typer.Typer:
+    app = typer.Typer(
+        name="panoptic",
+        help="Zero-shot panoptic labelling: say in words what to look for, "
         "and every pixel gets a name.",
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
-    parser.add_argument(
-        "--traceback", action="store_true", help="show where an error came from, for bug reports"
-    )
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    @app.callback(invoke_without_command=True)
+    def panoptic(context: typer.Context, traceback: TRACEBACK = False) -> int:
+        if context.invoked_subcommand is None:
+            print(context.get_help(), end="")
+        return 2
+
     for module in COMMANDS:
-        command = subparsers.add_parser(
-            module.NAME,
-            help=module.HELP,
-            description=module.HELP[0].upper() + module.HELP[1:] + ".",
-            epilog=getattr(module, "EPILOG", None),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run, command=module.NAME)
-    return parser
+        module.register(app)
+    return app
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line (without the program's name); returns the exit code."""
-    arguments = build_parser().parse_args(argv)
+    app = build_app()
+    if "_PANOPTIC_COMPLETE" in os.environ:  # a shell asks how a line may go on
+        app(prog_name="panoptic")
     try:
-        return arguments.run(arguments)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        if arguments.traceback:
-            raise
-        text = " ".join(str(error).split()) or type(error).__name__
-        print(f"panoptic {arguments.command}: error: {text}", file=sys.stderr)
+        code = get_command(app).main(argv, "panoptic", standalone_mode=False)
+    except UsageError as error:
+        where = error.ctx.command_path if error.ctx else "panoptic"
+        report(where, f"{error.format_message()} (see {where} --help)")
         return 2
+    return code or 0
 
 
 if __name__ == "__main__":

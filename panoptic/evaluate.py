@@ -17,6 +17,7 @@ from typing import Any
 from panoptic.coco import CocoPanoptic
 from panoptic.pq import VOID, Label, Overlaps, Quality, Tally, best_ious, tally
 from panoptic.segmentation import UNKNOWN_ID, CategoryLike, PanopticSegmentation
+from panoptic.tables import Table
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,18 @@ class PanopticReport:
             *((c.name, t.quality, t) for c, t in counts if t.count),
         ]
 
+    def tables(self, *, per_class: bool = True) -> list[Table]:
+        """PQ, SQ and RQ in percent, then the counts; one table."""
+        rows = []
+        for name, q, t in self.rows() if per_class else self.rows()[:3]:
+            values = [f"{100 * v:.1f}" if q.classes else "-" for v in (q.pq, q.sq, q.rq)]
+            rows.append([name, *values, str(q.classes), str(t.tp), str(t.fp), str(t.fn)])
+        head = ("", "PQ", "SQ", "RQ", "classes", "TP", "FP", "FN")
+        return [Table(head, rows, numbers=range(1, len(head)), rules=(3,), ruled=True)]
+
     def table(self, *, per_class: bool = True) -> str:
-        """The report as text: PQ, SQ and RQ in percent, then the counts."""
-        rows = self.rows() if per_class else self.rows()[:3]
-        width = max(len(name) for name, _, _ in rows)
-        head = f"{'':{width}}     PQ     SQ     RQ  classes     TP     FP     FN"
-        lines = [head]
-        for i, (name, q, t) in enumerate(rows):
-            if i in (0, 3):
-                lines.append("-" * len(head))
-            values = [f"{100 * v:7.1f}" if q.classes else f"{'-':>7}" for v in (q.pq, q.sq, q.rq)]
-            lines.append(
-                f"{name:{width}}{''.join(values)}{q.classes:9d}{t.tp:7d}{t.fp:7d}{t.fn:7d}"
-            )
-        return "\n".join(lines)
+        """The report as text."""
+        return str(self.tables(per_class=per_class)[0])
 
     def to_dict(self) -> dict[str, Any]:
         """The report for JSON; PQ, SQ and RQ in [0, 1]."""

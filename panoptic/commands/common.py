@@ -1,71 +1,184 @@
-"""What several commands need: the options for models, and quiet libraries."""
+"""Options that several commands share, and what they stand for: words, models, settings.
+
+Each group is a dataclass; a command that has a parameter of that type has its options (see the
+package's note).
+"""
 
 from __future__ import annotations
 
-import argparse
 import warnings
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from typer import Option
 
 from panoptic.presets import PRESETS
 
 if TYPE_CHECKING:
     from panoptic.pipeline import PanopticPipeline
+    from prompts import Vocabulary
 
-DTYPES = ("float32", "bfloat16", "float16")
+WORDS, MODELS, SETTINGS = "Words", "Models", "Settings"
 
 
-def add_model_arguments(parser: argparse.ArgumentParser, default: str) -> None:
-    group = parser.add_argument_group("models")
-    group.add_argument(
-        "--models",
-        default=default,
-        metavar="NAME",
-        help=f"{', '.join(PRESETS)} (see `panoptic models`), or a folder with grounding_dino/, "
-        "clipseg/ and sam2/ (default: %(default)s)",
-    )
-    group.add_argument(
-        "--detector",
-        "--things-model",
-        dest="things_model",
-        metavar="ID",
-        help="another detector of things: a hub id, a folder or a .pth file of Grounding DINO, "
-        "MM Grounding DINO, OWLv2, OmDet-Turbo or SAM 3; with groundingdino-py: before a .pth "
-        "file, by that package",
-    )
-    for option, kind in (
-        ("--stuff-model", "CLIPSeg"),
-        ("--sam2", "SAM 2"),
+@dataclass(frozen=True)
+class WordOptions:
+    """What to look for."""
+
+    things: Annotated[
+        str | None,
+        Option(metavar="NAMES", help='What can be counted: "car, person".', rich_help_panel=WORDS),
+    ] = None
+    stuff: Annotated[
+        str | None, Option(metavar="NAMES", help='What cannot: "road, sky".', rich_help_panel=WORDS)
+    ] = None
+    vocabulary: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="YAML or JSON with the keys things, stuff and synonyms, or COCO categories.",
+            rich_help_panel=WORDS,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which models, and where they run."""
+
+    models: Annotated[
+        str,
+        Option(
+            metavar="NAME",
+            help=f"{', '.join(PRESETS)} (see `panoptic models`), or a folder with "
+            "grounding_dino/, clipseg/ and sam2/.",
+            rich_help_panel=MODELS,
+        ),
+    ] = "tiny"
+    things_model: Annotated[
+        str | None,
+        Option(
+            "--detector",
+            "--things-model",
+            metavar="ID",
+            help="Another detector of things: a hub id, a folder or a .pth file of Grounding DINO, "
+            "MM Grounding DINO, OWLv2, OmDet-Turbo or SAM 3; with groundingdino-py: before a "
+            ".pth file, by that package.",
+            rich_help_panel=MODELS,
+        ),
+    ] = None
+    stuff_model: Annotated[
+        str | None,
+        Option(
+            metavar="ID",
+            help="Another CLIPSeg: a hub id, or a folder on this machine.",
+            rich_help_panel=MODELS,
+        ),
+    ] = None
+    sam2: Annotated[
+        str | None,
+        Option(
+            metavar="ID",
+            help="Another SAM 2: a hub id, or a folder on this machine.",
+            rich_help_panel=MODELS,
+        ),
+    ] = None
+    device: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            help="cpu, cuda, cuda:1, mps; if not said, a GPU if there is one.",
+            rich_help_panel=MODELS,
+        ),
+    ] = None
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"],
+        Option(
+            metavar="TYPE", help="Precision: float32, bfloat16, float16.", rich_help_panel=MODELS
+        ),
+    ] = "float32"
+
+
+@dataclass(frozen=True)
+class SettingOptions:
+    """How sure is sure; those that aren't given are the ones that suit the models."""
+
+    box_threshold: Annotated[
+        float | None,
+        Option(metavar="P", help="Least probability of a box's word.", rich_help_panel=SETTINGS),
+    ] = None
+    text_threshold: Annotated[
+        float | None,
+        Option(metavar="P", help="Least mean over the words of a name.", rich_help_panel=SETTINGS),
+    ] = None
+    max_boxes: Annotated[
+        int | None,
+        Option(metavar="N", help="The most things of a picture.", rich_help_panel=SETTINGS),
+    ] = None
+    background: Annotated[
+        float | None,
+        Option(
+            metavar="P", help="Least probability of stuff at a pixel.", rich_help_panel=SETTINGS
+        ),
+    ] = None
+    fill_unknown: Annotated[
+        bool,
+        Option(
+            "--fill-unknown",
+            help='Segments called "unknown" where no word fits (slow: it asks a whole grid of '
+            "points).",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = False
+    seed: Annotated[int, Option(help="Of the sampled points.", rich_help_panel=SETTINGS)] = 0
+
+
+def read_words(words: WordOptions, models: ModelOptions | None = None) -> Vocabulary:
+    """The vocabulary asked for; with ``models``, checked for words that these cannot know.
+
+    Raises ``ValueError``.
+    """
+    from prompts import Vocabulary
+
+    if words.vocabulary is not None:
+        if words.things is not None or words.stuff is not None:
+            raise ValueError("give the words either in a --vocabulary file or as --things, --stuff")
+        vocabulary = Vocabulary.from_file(words.vocabulary)
+    else:
+        if not (words.things or words.stuff):
+            raise ValueError(
+                'say what to look for: --things "car, person" --stuff "road, sky", '
+                "or --vocabulary FILE"
+            )
+        for name in ("things", "stuff"):
+            if ";" in (getattr(words, name) or ""):
+                raise ValueError(f"--{name} takes names with commas between them, and no ';'")
+        vocabulary = Vocabulary.parse(f"{words.things or ''}; {words.stuff or ''}")
+    if (
+        models is not None
+        and models.models == "demo"
+        and not (models.things_model or models.stuff_model)
     ):
-        group.add_argument(
-            option, metavar="ID", help=f"another {kind}: a hub id, or a folder on this machine"
-        )
-    group.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: a GPU if there is one)")
-    group.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="precision (default: %(default)s)"
-    )
+        _check_demo_words(vocabulary)
+    return vocabulary
 
 
-def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("settings", "without them, those that suit the models")
-    group.add_argument(
-        "--box-threshold", type=float, metavar="P", help="least probability of a box's word"
-    )
-    group.add_argument(
-        "--text-threshold", type=float, metavar="P", help="least mean over the words of a name"
-    )
-    group.add_argument(
-        "--background", type=float, metavar="P", help="least probability of stuff at a pixel"
-    )
-    group.add_argument(
-        "--fill-unknown",
-        action="store_true",
-        help='segments called "unknown" where no word fits (slow: it asks a whole grid of points)',
-    )
-    group.add_argument("--seed", type=int, default=0, help="of the sampled points (default: 0)")
+def _check_demo_words(vocabulary: Vocabulary) -> None:
+    from panoptic.demo.artwork import THING_NAMES
+    from panoptic.demo.textures import STUFF_NAMES
+
+    for categories, names in ((vocabulary.things, THING_NAMES), (vocabulary.stuff, STUFF_NAMES)):
+        known = {word for name in names for word in name.split()}
+        for phrase in (phrase for category in categories for phrase in category.phrases):
+            if not known.issuperset(phrase.split()):
+                raise ValueError(
+                    f"the demo models have no word for {phrase!r}; they know {', '.join(names)}. "
+                    "For photographs: --models tiny, small, base or large"
+                )
 
 
-def load_pipeline(arguments: argparse.Namespace) -> PanopticPipeline:
+def load_pipeline(models: ModelOptions, settings: SettingOptions | None = None) -> PanopticPipeline:
     """The pipeline that the options ask for; options that aren't given leave its settings."""
     quiet()
     import torch
@@ -73,29 +186,27 @@ def load_pipeline(arguments: argparse.Namespace) -> PanopticPipeline:
     from panoptic.pipeline import PanopticPipeline
 
     pipeline = PanopticPipeline.from_pretrained(
-        arguments.models,
-        things=arguments.things_model,
-        stuff=arguments.stuff_model,
-        sam2=arguments.sam2,
-        device=choose_device(arguments.device),
-        dtype=getattr(torch, arguments.dtype),
+        models.models,
+        things=models.things_model,
+        stuff=models.stuff_model,
+        sam2=models.sam2,
+        device=choose_device(models.device),
+        dtype=getattr(torch, models.dtype),
     )
+    if settings is None:
+        return pipeline
     given = {
         name: value
-        for name in ("box_threshold", "text_threshold")
-        if (value := getattr(arguments, name, None)) is not None
+        for name in ("box_threshold", "text_threshold", "max_boxes")
+        if (value := getattr(settings, name)) is not None
     }
     if given:
         pipeline.things.settings = replace(pipeline.things.settings, **given)  # type: ignore[attr-defined]
-    settings = pipeline.settings
-    if getattr(arguments, "background", None) is not None:
-        settings = replace(
-            settings, regions=replace(settings.regions, background=arguments.background)
-        )
+    regions = pipeline.settings.regions
+    if settings.background is not None:
+        regions = replace(regions, background=settings.background)
     pipeline.settings = replace(
-        settings,
-        seed=getattr(arguments, "seed", settings.seed),
-        fill_unknown=getattr(arguments, "fill_unknown", settings.fill_unknown),
+        pipeline.settings, regions=regions, seed=settings.seed, fill_unknown=settings.fill_unknown
     )
     return pipeline
 
@@ -118,9 +229,9 @@ def choose_device(name: str | None) -> str:
 
 def quiet() -> None:
     """Keeps libraries from writing between a command's own lines."""
+    warnings.filterwarnings("ignore", message="OpenCV .* is not installed", category=UserWarning)
+    warnings.filterwarnings("ignore", message="You'd better set embed_dim", category=UserWarning)
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", message="OpenCV .* is not installed", category=UserWarning)
-    warnings.filterwarnings("ignore", message="You'd better set embed_dim", category=UserWarning)

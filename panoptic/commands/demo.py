@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
-from panoptic.commands.common import add_model_arguments, load_pipeline
+import typer
+from typer import Option
 
-NAME = "demo"
-HELP = "label scenes of the demo world with the bundled models, and measure how well"
+from panoptic.commands.command import add
+from panoptic.commands.common import ModelOptions, load_pipeline
+from panoptic.commands.terminal import Progress, show
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/demo"), metavar="DIR")
-    parser.add_argument(
-        "--scenes", type=int, default=40, metavar="N", help="how many (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the scenes (default: 0)")
-    add_model_arguments(parser, default="demo")
+DEMO = ModelOptions(models="demo")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    if arguments.scenes < 1:
-        raise ValueError(f"--scenes must be 1 or more, got {arguments.scenes}")
-    pipeline = load_pipeline(arguments)
+def register(app: typer.Typer) -> None:
+    add(app, "demo", run, panel="Label")
+
+
+def run(
+    output: Annotated[Path, Option("-o", "--output", metavar="DIR")] = Path("out/demo"),
+    scenes: Annotated[int, Option(metavar="N", min=1, help="How many.")] = 40,
+    seed: Annotated[int, Option(help="Of the scenes.")] = 0,
+    models: ModelOptions = DEMO,
+) -> int:
+    """Label scenes of the demo world with the bundled models, and measure how well."""
+    pipeline = load_pipeline(models)
 
     from panoptic.demo.run import run_demo
 
-    run_demo(pipeline, arguments.output, scenes=arguments.scenes, seed=arguments.seed)
+    with Progress("scenes", scenes) as bar:
+        done = run_demo(pipeline, output, scenes=scenes, seed=seed, progress=bar.update)
+    show(*done.report.tables(per_class=False))
+    print(
+        f"\n{scenes} scenes, {done.words} words asked of each, "
+        f"{done.seconds / scenes:.2f} seconds a scene\n"
+        f"Look at {output / 'demo.png'}, and at {output / 'explain' / 'sheet.png'} for how it "
+        f"comes about.\nClass by class: panoptic eval {output / 'prediction.json'} "
+        f"{output / 'truth.json'}"
+    )
     return 0

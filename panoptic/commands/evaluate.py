@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from panoptic.video.layouts import LAYOUTS
+import typer
+from typer import Argument, Option
+
+from panoptic.commands.command import add
+from panoptic.commands.terminal import Progress, show
 
 if TYPE_CHECKING:
     from panoptic.evaluate import PanopticReport
     from panoptic.video.evaluate import VideoReport
 
-Progress = Callable[[int, int], None]
-
-NAME = "eval"
-HELP = "panoptic quality of results on disk; of videos VPQ, STQ, J&F and id switches"
+Layout = Literal["coco", "vipseg", "davis", "davis-unsupervised", "sa-v"]
 EPILOG = """\
 Pictures: the PNGs are looked for in the folder named like the JSON, beside it. Numbers are those
 of COCO's panopticapi.
@@ -26,86 +26,94 @@ of COCO's panopticapi.
 
 Videos: folders in the layout of a data set, numbers as its own evaluation counts them.
 
-  vipseg              pred.json, pan_pred/   against  panoptic_gt_VIPSeg_val.json, panomasksRGB/
-  davis               SEQUENCE/00000.png     against  Annotations/480p/, ImageSets/2017/val.txt
-  davis-unsupervised  likewise               against  Annotations_unsupervised/480p/
-  sa-v                VIDEO/OBJECT/00000.png against  Annotations_6fps/, sav_val.txt
-                      or masklet files VIDEO_*.json on both sides
+  vipseg  pred.json, pan_pred/ against panoptic_gt_VIPSeg_val.json and
+          panomasksRGB/
+  davis   SEQUENCE/00000.png against Annotations/480p/, ImageSets/2017/val.txt
+  davis-unsupervised  likewise, against Annotations_unsupervised/480p/
+  sa-v    VIDEO/OBJECT/00000.png against Annotations_6fps/, sav_val.txt;
+          or masklet files VIDEO_*.json on both sides
 
   panoptic eval out/ VIPSeg/VIPSeg_720P --layout vipseg --by-name
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("prediction", type=Path, help="JSON or folder of the prediction")
-    parser.add_argument("truth", type=Path, help="JSON or folder of the ground truth")
-    parser.add_argument(
-        "--layout",
-        choices=("coco", *LAYOUTS),
-        default="coco",
-        help="coco: panoptic pictures (default); the others: videos, see below",
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and how it lies on disk."""
+
+    prediction: Annotated[Path, Argument(help="JSON or folder of the prediction.")]
+    truth: Annotated[Path, Argument(help="JSON or folder of the ground truth.")]
+    layout: Annotated[
+        Layout,
+        Option(
+            metavar="NAME",
+            help="coco: panoptic pictures; vipseg, davis, davis-unsupervised, sa-v: videos, "
+            "see below.",
+        ),
+    ] = "coco"
+    by_name: Annotated[
+        bool,
+        Option("--by-name", help="Categories go by name, not id, as with words of one's own."),
+    ] = False
+    prediction_folder: Annotated[Path | None, Option(metavar="DIR", help="PNGs, if elsewhere.")] = (
+        None
     )
-    parser.add_argument(
-        "--by-name",
-        action="store_true",
-        help="categories go by name instead of by id, as with words of one's own",
-    )
-    parser.add_argument("--prediction-folder", type=Path, metavar="DIR", help="PNGs, if elsewhere")
-    parser.add_argument("--truth-folder", type=Path, metavar="DIR", help="PNGs, if elsewhere")
-    parser.add_argument("--subset", default="val", help="of DAVIS: its ImageSets list (val)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    truth_folder: Annotated[Path | None, Option(metavar="DIR", help="PNGs, if elsewhere.")] = None
+    subset: Annotated[str, Option(metavar="NAME", help="Of DAVIS: its ImageSets list.")] = "val"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
+def register(app: typer.Typer) -> None:
+    add(app, "eval", run, panel="Measure", epilog=EPILOG)
 
-    pictures = arguments.layout == "coco"
-    with tqdm(unit="image" if pictures else "video", disable=None, leave=False) as bar:
 
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        if pictures:
-            of_pictures = _evaluate_pictures(arguments, progress)
-            counted, numbers = f"{of_pictures.images} images", of_pictures.to_dict()
-            table = of_pictures.table()
-        else:
-            of_videos = _evaluate_videos(arguments, progress)
-            counted = f"{of_videos.videos} videos, {of_videos.frames} frames"
-            table, numbers = of_videos.table(), of_videos.to_dict()
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+def run(
+    compared: Comparison,
+    numbers: Annotated[
+        Path | None, Option("--json", metavar="FILE", help="Write the numbers there too.")
+    ] = None,
+) -> int:
+    """Measure results on disk: panoptic quality; of videos VPQ, STQ, J&F and id switches."""
+    report: PanopticReport | VideoReport
+    if compared.layout == "coco":
+        report = _evaluate_pictures(compared)
+        counted = f"{report.images} images"
+    else:
+        report = _evaluate_videos(compared)
+        counted = f"{report.videos} videos, {report.frames} frames"
+    if numbers is not None:
+        numbers.write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
     print(counted)
-    print(table)
+    show(*report.tables())
     return 0
 
 
-def _evaluate_pictures(arguments: argparse.Namespace, progress: Progress) -> PanopticReport:
+def _evaluate_pictures(compared: Comparison) -> PanopticReport:
     from panoptic.evaluate import evaluate_coco
 
-    return evaluate_coco(
-        arguments.prediction,
-        arguments.truth,
-        prediction_folder=arguments.prediction_folder,
-        truth_folder=arguments.truth_folder,
-        by_name=arguments.by_name,
-        progress=progress,
-    )
+    with Progress("images") as bar:
+        return evaluate_coco(
+            compared.prediction,
+            compared.truth,
+            prediction_folder=compared.prediction_folder,
+            truth_folder=compared.truth_folder,
+            by_name=compared.by_name,
+            progress=bar.update,
+        )
 
 
-def _evaluate_videos(arguments: argparse.Namespace, progress: Progress) -> VideoReport:
+def _evaluate_videos(compared: Comparison) -> VideoReport:
     from panoptic.video.folders import evaluate_folders
 
-    if arguments.prediction_folder or arguments.truth_folder:
+    if compared.prediction_folder or compared.truth_folder:
         raise ValueError("--prediction-folder and --truth-folder belong to the layout coco")
-    if arguments.by_name and arguments.layout != "vipseg":
-        raise ValueError(f"the layout {arguments.layout} has no categories that could go by name")
-    return evaluate_folders(
-        arguments.prediction,
-        arguments.truth,
-        arguments.layout,
-        subset=arguments.subset,
-        by_name=arguments.by_name,
-        progress=progress,
-    )
+    if compared.by_name and compared.layout != "vipseg":
+        raise ValueError(f"the layout {compared.layout} has no categories that could go by name")
+    with Progress("videos") as bar:
+        return evaluate_folders(
+            compared.prediction,
+            compared.truth,
+            compared.layout,
+            subset=compared.subset,
+            by_name=compared.by_name,
+            progress=bar.update,
+        )

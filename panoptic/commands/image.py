@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from panoptic.commands.common import add_model_arguments, add_setting_arguments, load_pipeline
+import typer
+from typer import Argument, Option
+
+from panoptic.commands.command import add
+from panoptic.commands.common import (
+    ModelOptions,
+    SettingOptions,
+    WordOptions,
+    load_pipeline,
+    read_words,
+)
+from panoptic.commands.terminal import Progress, show
+from panoptic.tables import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,108 +27,66 @@ if TYPE_CHECKING:
     from panoptic.segmentation import PanopticSegmentation
     from prompts import Vocabulary
 
-NAME = "image"
-HELP = "label pictures: overlays to look at, and COCO panoptic files"
+HEAD = ("picture", "pixels", "things", "stuff", "unlabelled", "seconds")
+ROWS = 40
+"""The most that the table at the end shows."""
 EPILOG = """\
 Written to the output folder: overlays/NAME.png, panoptic.json and panoptic/NAME.png (COCO's
 panoptic format), and with --explain explain/NAME/. Pictures that cannot be read are named and
 left out; the exit code is then 1.
 
   panoptic image street.jpg --things "car, person" --stuff "road, sky" -o out
-  panoptic image photos/*.jpg --vocabulary words.yaml --models small --device cuda -o out
+  panoptic image photos/*.jpg --vocabulary words.yaml --models small -o out
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE")
-    words = parser.add_argument_group("words")
-    words.add_argument("--things", metavar="NAMES", help='what can be counted: "car, person"')
-    words.add_argument("--stuff", metavar="NAMES", help='what cannot: "road, sky"')
-    words.add_argument(
-        "--vocabulary",
-        type=Path,
-        metavar="FILE",
-        help="YAML or JSON with the keys things, stuff and synonyms, or COCO categories",
-    )
-    parser.add_argument("-o", "--output", type=Path, default=Path("out"), metavar="DIR")
-    parser.add_argument(
-        "--explain", action="store_true", help="also show step by step how each picture came about"
-    )
-    parser.add_argument(
-        "--batch", type=int, default=1, metavar="N", help="pictures at a time (default: 1)"
-    )
-    add_model_arguments(parser, default="tiny")
-    add_setting_arguments(parser)
+def register(app: typer.Typer) -> None:
+    add(app, "image", run, panel="Label", epilog=EPILOG)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    # All that can be wrong about the request is found before models are loaded.
-    vocabulary = read_words(arguments)
-    if arguments.models == "demo" and not (arguments.things_model or arguments.stuff_model):
-        _check_demo_words(vocabulary)
-    if arguments.batch < 1:
-        raise ValueError(f"--batch must be 1 or more, got {arguments.batch}")
-    missing = [path for path in arguments.pictures if not path.is_file()]
-    if len(missing) == len(arguments.pictures):
+def run(
+    pictures: Annotated[list[Path], Argument(metavar="PICTURE", help="Files to label.")],
+    words: WordOptions,
+    models: ModelOptions,
+    settings: SettingOptions,
+    output: Annotated[Path, Option("-o", "--output", metavar="DIR")] = Path("out"),
+    explain: Annotated[
+        bool, Option("--explain", help="Also show step by step how each picture came about.")
+    ] = False,
+    batch: Annotated[int, Option(metavar="N", min=1, help="Pictures at a time.")] = 1,
+) -> int:
+    """Label pictures: overlays to look at, and COCO panoptic files."""
+    vocabulary = read_words(words, models)
+    missing = [path for path in pictures if not path.is_file()]
+    if len(missing) == len(pictures):
         what = "is a folder; name the pictures in it" if missing[0].is_dir() else "is not there"
         raise ValueError(f"{str(missing[0])!r} {what}")
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    pipeline = load_pipeline(arguments)
-
-    from tqdm import tqdm
+    output.mkdir(parents=True, exist_ok=True)
+    pipeline = load_pipeline(models, settings)
 
     rows, failed = [], 0
     with (
-        _Output(arguments.output, vocabulary, arguments.explain) as output,
-        tqdm(total=len(arguments.pictures), unit="picture", disable=None, leave=False) as bar,
+        _Output(output, vocabulary, explain) as written,
+        Progress("pictures", len(pictures)) as bar,
     ):
-        for paths, pictures, errors in _batches(arguments.pictures, arguments.batch):
+        for paths, images, errors in _batches(pictures, batch):
             for error in errors:
                 failed += 1
-                tqdm.write(f"panoptic image: left out: {error}", file=sys.stderr)
+                bar.say(f"panoptic image: left out: {error}")
             start = time.perf_counter()
-            results = pipeline.segment_batch(pictures, vocabulary)
+            results = pipeline.segment_batch(images, vocabulary)
             seconds = (time.perf_counter() - start) / max(len(results), 1)
             for path, result in zip(paths, results, strict=True):
-                output.write(path, result)
+                written.write(path, result)
                 rows.append(_row(path, result, seconds))
-            bar.update(len(paths) + len(errors))
+            bar.advance(len(paths) + len(errors))
     if not rows:
         raise ValueError(f"none of the {failed} pictures can be read")
-    print(_table(rows))
-    print(f"{len(rows)} labelled, in {arguments.output}: overlays/, panoptic.json, panoptic/")
+    show(Table(HEAD, rows[:ROWS], numbers=range(1, len(HEAD))))
+    if len(rows) > ROWS:
+        print(f"and {len(rows) - ROWS} more")
+    print(f"{len(rows)} labelled, in {output}: overlays/, panoptic.json, panoptic/")
     return 1 if failed else 0
-
-
-def read_words(arguments: argparse.Namespace) -> Vocabulary:
-    from prompts import Vocabulary
-
-    if arguments.vocabulary is not None:
-        if arguments.things is not None or arguments.stuff is not None:
-            raise ValueError("give the words either in a --vocabulary file or as --things, --stuff")
-        return Vocabulary.from_file(arguments.vocabulary)
-    if not (arguments.things or arguments.stuff):
-        raise ValueError(
-            'say what to look for: --things "car, person" --stuff "road, sky", or --vocabulary FILE'
-        )
-    for name in ("things", "stuff"):
-        if ";" in (getattr(arguments, name) or ""):
-            raise ValueError(f"--{name} takes names with commas between them, and no ';'")
-    return Vocabulary.parse(f"{arguments.things or ''}; {arguments.stuff or ''}")
-
-
-def _check_demo_words(vocabulary: Vocabulary) -> None:
-    from panoptic.demo.artwork import THING_NAMES
-    from panoptic.demo.textures import STUFF_NAMES
-
-    for categories, names in ((vocabulary.things, THING_NAMES), (vocabulary.stuff, STUFF_NAMES)):
-        known = {word for name in names for word in name.split()}
-        for phrase in (phrase for category in categories for phrase in category.phrases):
-            if not known.issuperset(phrase.split()):
-                raise ValueError(
-                    f"the demo models have no word for {phrase!r}; they know {', '.join(names)}. "
-                    "For photographs: --models tiny, small, base or large"
-                )
 
 
 class _Output:
@@ -180,11 +148,3 @@ def _row(path: Path, result: PanopticSegmentation, seconds: float) -> tuple[str,
         f"{100 * float((result.ids == 0).mean()):.1f} %",
         f"{seconds:.1f}",
     )
-
-
-def _table(rows: list[tuple[str, ...]], most: int = 40) -> str:
-    from panoptic.tables import table
-
-    head = ("picture", "pixels", "things", "stuff", "unlabelled", "seconds")
-    lines = table(head, rows[:most])
-    return lines if len(rows) <= most else f"{lines}\nand {len(rows) - most} more"

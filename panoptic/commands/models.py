@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
+import typer
 
 from panoptic.checkpoints import OTHER_DETECTORS, about, is_here
+from panoptic.commands.command import add
+from panoptic.commands.terminal import show
 from panoptic.presets import PRESETS
-
-NAME = "models"
-HELP = "list the sets of models, their sizes and licences, and what is on this machine"
+from panoptic.tables import Table
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    pass
+def register(app: typer.Typer) -> None:
+    add(app, "models", run, panel="Look up")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    from panoptic.tables import table
-
+def run() -> int:
+    """List the sets of models, their sizes and licences, and what is on this machine."""
     rows, notes = [], []
     for name, preset in PRESETS.items():
         parts = {"things": preset.things, "stuff": preset.stuff, "masks": preset.sam2}
         for kind, source in parts.items():
             known = about(source)
-            first = name if kind == "things" else ""
             here = "yes" if is_here(source) else "no"
             size = f"{known.megabytes} MB"
-            rows.append((first, kind, known.name, size, known.licence, here))
+            rows.append((name, kind, known.name, size, known.licence, here))
             notes.append(known.note)
-    print(table(("--models", "for", "checkpoint", "size", "licence", "here"), rows), end="\n\n")
+    head = ("--models", "for", "checkpoint", "size", "licence", "here")
+    show(Table(head, rows, numbers=(3,), rules=range(3, len(rows), 3)))
+    print()
     for name, preset in PRESETS.items():
         print(f"{name}: {preset.about}.")
     print()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,17 +34,29 @@ class Labelled:
     truth: PanopticSegmentation
 
 
+@dataclass(frozen=True)
+class DemoResult:
+    """How it went: the measure, how many words were asked of each scene, seconds in all."""
+
+    report: PanopticReport
+    words: int
+    seconds: float
+
+
 def run_demo(
-    pipeline: PanopticPipeline, folder: Path, *, scenes: int = 40, seed: int = 0
-) -> PanopticReport:
+    pipeline: PanopticPipeline,
+    folder: Path,
+    *,
+    scenes: int = 40,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> DemoResult:
     """Labels so many held-out scenes of the demo world, all of its words asked.
 
     Writes ``demo.png`` to look at, ``pictures/``, ``overlays/``, COCO panoptic files called
-    ``prediction`` and ``truth``, and ``explain/`` for the first scene; prints a table with PQ.
-    The artwork is one that the models know, the textures are not.
+    ``prediction`` and ``truth``, and ``explain/`` for the first scene. The artwork is one that the
+    models know, the textures are not. ``progress`` is called with scenes done and scenes in all.
     """
-    from tqdm import tqdm
-
     world = World(load_artwork(("twemoji",)), seed=HELD_OUT_WORLD)
     vocabulary = demo_vocabulary()
     for name in ("pictures", "overlays"):
@@ -55,7 +67,7 @@ def run_demo(
         CocoPanopticWriter(folder, "prediction", vocabulary.to_coco()) as predictions,
         CocoPanopticWriter(folder, "truth", vocabulary.to_coco()) as truths,
     ):
-        for number in tqdm(range(scenes), unit="scene", disable=None, leave=False):
+        for number in range(scenes):
             scene = world.scene(np.random.default_rng((seed, number)), SIZE, things=(3, 7))
             start = time.perf_counter()
             result = pipeline.segment(scene.image, vocabulary)
@@ -68,17 +80,11 @@ def run_demo(
             if number == 0:
                 result.explain().save(folder / "explain")
             labelled.append(Labelled(result, replace(scene.truth, image=scene.image)))
+            if progress is not None:
+                progress(number + 1, scenes)
     report = evaluate((p.prediction for p in labelled), (p.truth for p in labelled), vocabulary)
     contact_sheet(labelled[:SHOWN], vocabulary, report).save(folder / "demo.png")
-    print(report.table(per_class=False))
-    print(
-        f"\n{scenes} scenes, {len(vocabulary)} words asked of each, "
-        f"{seconds / scenes:.2f} seconds a scene\n"
-        f"Look at {folder / 'demo.png'}, and at {folder / 'explain' / 'sheet.png'} for how it "
-        f"comes about.\nClass by class: panoptic eval {folder / 'prediction.json'} "
-        f"{folder / 'truth.json'}"
-    )
-    return report
+    return DemoResult(report, len(vocabulary), seconds)
 
 
 def contact_sheet(

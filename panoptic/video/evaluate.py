@@ -14,6 +14,7 @@ from operator import add
 from typing import Any, TypeVar
 
 from panoptic.segmentation import PanopticSegmentation
+from panoptic.tables import Table
 from panoptic.video.metrics.frames import pair_frames
 from panoptic.video.metrics.id_switches import IdSwitches, IdSwitchMeter
 from panoptic.video.metrics.jf import FoundIdsMeter, JandF
@@ -55,11 +56,15 @@ class VideoReport:
             raise ValueError("there is no video to evaluate")
         return reduce(add, reports)
 
-    def table(self, *, per_class: bool = True) -> str:
-        """The report as text, everything but counts in percent."""
-        from panoptic.video.report import as_text
+    def tables(self, *, per_class: bool = True) -> list[Table]:
+        """A table for each measure, everything but counts in percent."""
+        from panoptic.video.report import as_tables
 
-        return as_text(self, per_class=per_class)
+        return as_tables(self, per_class=per_class)
+
+    def table(self, *, per_class: bool = True) -> str:
+        """The tables as text."""
+        return "\n\n".join(map(str, self.tables(per_class=per_class)))
 
     def to_dict(self) -> dict[str, Any]:
         """The report for JSON, everything but counts in [0, 1]; null where it isn't known."""

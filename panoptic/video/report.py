@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from panoptic.tables import Table
 
 if TYPE_CHECKING:
     from panoptic.video.evaluate import VideoReport
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from panoptic.video.metrics.vpq import Vpq
 
 
-def as_text(report: VideoReport, *, per_class: bool) -> str:
-    """See ``VideoReport.table``."""
+def as_tables(report: VideoReport, *, per_class: bool) -> list[Table]:
+    """See ``VideoReport.tables``."""
     blocks: list[list[list[str]]] = []
     if report.vpq is not None:
         blocks.append(_vpq_rows(report.vpq, per_class))
@@ -30,7 +31,7 @@ def as_text(report: VideoReport, *, per_class: bool) -> str:
                 ["stuff", *_count_cells(report.switches.stuff)],
             ]
         )
-    return "\n\n".join(_aligned(rows) for rows in blocks)
+    return [Table(head, rows, numbers=range(1, len(head)), ruled=True) for head, *rows in blocks]
 
 
 def as_dict(report: VideoReport) -> dict[str, Any]:
@@ -131,18 +132,3 @@ def _counts_dict(counts: IdCounts) -> dict[str, int]:
 
 def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
-
-
-def _aligned(rows: Iterable[list[str]]) -> str:
-    """Names to the left, numbers to the right, a rule below the head."""
-    rows = list(rows)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
-    return "\n".join(lines)

@@ -1,14 +1,20 @@
 import json
 import os
+import signal
 import subprocess
 import sys
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer import Argument, Option, Typer
+from typer.main import get_command
 
 from panoptic.cli import main
 from panoptic.coco import CocoPanoptic, CocoPanopticWriter
+from panoptic.commands.command import add
 from panoptic.presets import PRESETS
 from panoptic.segmentation import PanopticSegmentation, Segment
 from panoptic.video.layouts.vipseg_writer import VipsegWriter
@@ -72,6 +78,18 @@ def test_same_command_same_bytes(command, picture_file, tmp_path):
     assert written[0] == written[1]
 
 
+def test_no_more_things_than_asked_for(command, picture_file, tmp_path):
+    def things():
+        result = CocoPanoptic.open(tmp_path / "out" / "panoptic.json").load(1)
+        return len(result.things)
+
+    low = ["--box-threshold", "0.1", "--text-threshold", "0.1"]
+    assert command(picture_file, *WORDS, *low) == 0
+    assert things() > 1
+    assert command(picture_file, *WORDS, *low, "--max-boxes", "1") == 0
+    assert things() == 1
+
+
 def test_words_from_a_file_and_steps_explained(command, picture_file, tmp_path):
     words = tmp_path / "words.yaml"
     words.write_text("things: {car: [red car]}\nstuff: [road]\n")
@@ -109,10 +127,11 @@ def test_pictures_that_cannot_be_read_are_left_out(command, picture_file, tmp_pa
         (["--things", "car, car"], "occurs twice"),
         (["--things", "car", "--stuff", "car"], "both a thing"),
         (["--things", "zeppelin"], "zeppelin"),
+        ([*WORDS, "--max-boxes", "0"], "max_boxes must be"),
         ([*WORDS, "--box-threshold", "7"], "box_threshold must be in [0, 1]"),
         ([*WORDS, "--background", "-1"], "background must be in [0, 1)"),
         ([*WORDS, "--device", "abacus"], "there is no device 'abacus'; there are"),
-        ([*WORDS, "--batch", "0"], "--batch must be 1 or more"),
+        ([*WORDS, "--batch", "0"], "Invalid value for '--batch'"),
         ([*WORDS, "--sam2", "nobody/nothing"], "nobody/nothing"),
     ],
 )
@@ -172,16 +191,99 @@ def test_words_that_the_demo_models_cannot_know_are_told_at_once(picture_file, t
     assert "they know sky, grass" in last_line(capsys)
 
 
+def panoptic(*arguments, **options):
+    command = [sys.executable, "-m", "panoptic.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
 def test_help_is_quick_and_complete():
     code = (
-        "import sys\nfrom panoptic.cli import build_parser\n"
-        "print(build_parser().format_help())\n"
+        "import sys\nfrom panoptic.cli import main\n"
+        "main(['--help']), main(['image', '--help'])\n"
         "print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip().splitlines()[-1] == "[]"
     for name in ("image", "demo", "eval", "models"):
-        assert f"\n    {name} " in out.stdout
+        assert f"\n│ {name} " in out.stdout
+    for panel in ("Label", "Measure", "Look up", "Words", "Models", "Settings"):
+        assert f"\n╭─ {panel} ─" in out.stdout
+    assert "  panoptic image street.jpg --things" in out.stdout
+
+
+def test_without_a_command_there_is_help(capsys):
+    assert main([]) == 2
+    assert "Usage: panoptic" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["label"], "panoptic: error: No such command 'label'"),
+        (["image", "--think", "car"], "panoptic image: error: No such option: --think"),
+        (["image"], "panoptic image: error: Missing argument 'PICTURE'"),
+        (["eval", "a.json"], "panoptic eval: error: Missing argument 'truth'"),
+        (
+            ["image", "a.jpg", "--dtype", "int8"],
+            "panoptic image: error: Invalid value for '--dtype'",
+        ),
+        (["image", "a.jpg", "--seed", "x"], "panoptic image: error: Invalid value for '--seed'"),
+    ],
+)
+def test_command_lines_that_make_no_sense(capsys, arguments, message):
+    assert main(arguments) == 2
+    assert last_line(capsys).startswith(message)
+
+
+def test_traceback_shows_where_an_error_came_from(tmp_path):
+    given = ["eval", str(tmp_path / "no.json"), str(tmp_path / "no.json")]
+    short = panoptic(*given)
+    assert short.returncode == 2
+    assert len(short.stderr.splitlines()) == 1
+    for long in (panoptic("--traceback", *given), panoptic(*given, "--traceback")):
+        assert long.returncode == 1
+        assert "Traceback (most recent call last)" in long.stderr
+        assert "no.json" in long.stderr
+
+
+def test_interrupted_is_130(picture_file, tmp_path):
+    """A signal while the command waits for a picture that never comes."""
+    pipe = tmp_path / "never.json"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "panoptic.cli", "eval", str(pipe), str(pipe)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with open(pipe, "w"):  # returns when the command has opened its end
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert error == "interrupted\n"
+
+
+def test_a_reader_that_leaves_is_no_error():
+    shell = f"{sys.executable} -m panoptic.cli models | true; exit ${{PIPESTATUS[0]}}"
+    out = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
+    assert (out.returncode, out.stderr) == (0, "")
+
+
+def test_groups_of_options_are_options(capsys):
+    @dataclass(frozen=True)
+    class Size:
+        width: Annotated[int, Argument()]
+        height: Annotated[int, Option(min=1)] = 3
+
+    seen = []
+
+    def run(size: Size, colour: Annotated[str, Option()] = "red") -> int:
+        """Paint."""
+        seen.append((size, colour))
+        return 1
+
+    app = Typer()
+    add(app, "paint", run, panel="Paint")
+    app.callback()(lambda traceback=False: None)
+    given = ["paint", "4", "--colour", "blue"]
+    assert get_command(app).main(given, "x", standalone_mode=False) == 1
+    assert seen == [(Size(4, 3), "blue")]
 
 
 def test_models_are_listed_with_licence_and_place(capsys):
