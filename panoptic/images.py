@@ -80,6 +80,18 @@ def load_image(
     )
 
 
+def header_size(data: bytes) -> tuple[int, int]:
+    """(height, width) as a picture file's header tells it: before any rotation, and unjudged.
+
+    (0, 0) where there is no such header; ``load_image`` says what is wrong then.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=_readable_formats()) as picture:
+            return picture.size[1], picture.size[0]
+    except Exception:  # see _from_stream
+        return 0, 0
+
+
 def _from_file(path: Path, max_pixels: int, label: str) -> np.ndarray:
     try:
         with path.open("rb") as stream:

@@ -29,11 +29,11 @@ class ItemReader(Protocol):
 class LabelledItem:
     """What is known of an item without opening its files.
 
-    ``key`` is unique in its data set, in whatever case, and safe to build paths of: POSIX, relative,
-    no ``..``, no dots and no control characters in it, so that ``key + ".png"`` never meets another
-    item's file. ``source`` is where the picture came from: a local path or a URL, as given.
+    ``key`` is unique in its data set, in whatever case, and safe to build paths of: POSIX,
+    relative, no ``..``, no dots and no control characters in it, so that ``key + ".png"`` never
+    meets another item's file. ``source`` is where the picture came from: a local path or a URL.
     ``size`` is (height, width) in pixels, ``frames`` is 1 for images. ``quality`` is the mean of
-    the segments' qualities weighted by area, in [0, 1], or None where nobody judged.
+    the segments' qualities in [0, 1], 0 where nothing was found, None where nobody judged.
     """
 
     key: str
