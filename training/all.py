@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("clipseg", "grounding_dino", "sam2")
+PARTS = ("clipseg", "grounding_dino_backbone", "grounding_dino", "sam2")
+STEPPING_STONES = ("grounding_dino_backbone",)  # not shipped themselves
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "training.artwork"], check=True)
     for part in arguments.parts:
         command = [sys.executable, "-m", f"training.{part}", *options]
-        if arguments.export_to is not None:
+        if arguments.export_to is not None and part not in STEPPING_STONES:
             command += ["--export", str(arguments.export_to / part)]
         print(" ".join(command[1:]), flush=True)
         subprocess.run(command, check=True)

@@ -37,6 +37,7 @@ from training.grounding_dino_model import (
     build_model,
     encode_prompts,
     forward,
+    load_backbone,
 )
 from training.loop import add_arguments, settings_from, train
 from training.scenes import LabelledScene, SceneSource, held_out, normalise, things_of
@@ -44,6 +45,7 @@ from training.tokenizers import bert_tokenizer
 
 UNKNOWN = "[UNK]"
 MINUTES = 80.0
+NAMING_WEIGHT = 3.0  # words, not boxes, are what a short training lacks
 
 
 class GroundingDinoTask:
@@ -51,14 +53,20 @@ class GroundingDinoTask:
 
     name = "grounding_dino"
 
-    def __init__(self, source: SceneSource | None, words: list[str]) -> None:
+    def __init__(
+        self, source: SceneSource | None, words: list[str], backbone: Path | None = None
+    ) -> None:
         self.source = source
+        self.backbone = backbone
         self.words = words
         self.tokenizer = bert_tokenizer(words)
         self.grid = Grid.of(SIDE, STRIDES)
 
     def build(self) -> nn.Module:
-        return build_model(build_config(len(self.tokenizer)))
+        model = build_model(build_config(len(self.tokenizer)))
+        if self.backbone is not None:
+            load_backbone(model, self.backbone)
+        return model
 
     def draw(self, seed: int) -> LabelledScene:
         if self.source is None:
@@ -147,7 +155,12 @@ class GroundingDinoTask:
                 ]
             parts |= _named("proposal", pair_loss(dense_logits, dense_boxes, mask, targets, pairs))
             parts["naming"] = naming_loss(dense_logits, targets, batch["owners"])
-        weights = {"word": WORD_WEIGHT, "l1": L1_WEIGHT, "giou": GIOU_WEIGHT, "naming": 1.0}
+        weights = {
+            "word": WORD_WEIGHT,
+            "l1": L1_WEIGHT,
+            "giou": GIOU_WEIGHT,
+            "naming": NAMING_WEIGHT,
+        }
         total = sum(weights[name.split("_")[-1]] * part for name, part in parts.items())
         assert isinstance(total, Tensor)
         return total, parts
@@ -179,23 +192,31 @@ def _named(prefix: str, losses: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tens
     return {f"{prefix}_{k}": v for k, v in zip(("word", "l1", "giou"), losses, strict=True)}
 
 
-def make_task(seed: int | None) -> GroundingDinoTask:
-    """The task with the scenes of a training seed; without scenes (None) it can't train."""
+def make_task(seed: int | None, backbone: Path | None = None) -> GroundingDinoTask:
+    """The task with the scenes of a training seed; without scenes (None) it can't train.
+
+    ``backbone`` is a checkpoint of :mod:`training.grounding_dino_backbone` to start from.
+    """
     source = None if seed is None else SceneSource.training(seed, SIDE, augment=0.3, crowded=0.75)
-    return GroundingDinoTask(source, list(THING_NAMES))
+    return GroundingDinoTask(source, list(THING_NAMES), backbone)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
+    parser.add_argument(
+        "--backbone", type=Path, help="by default the checkpoint of the first stage, among the runs"
+    )
     arguments = parser.parse_args()
+    backbone = arguments.backbone or arguments.runs / "grounding_dino_backbone" / "checkpoint.pt"
     recipe = {
         "minutes": MINUTES,
         "batch_size": 8,
         "reuse": 4,
         "evaluate_minutes": 10.0,
+        "muon": True,
     }
-    train(make_task(arguments.seed), settings_from(arguments, **recipe), arguments)
+    train(make_task(arguments.seed, backbone), settings_from(arguments, **recipe), arguments)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,8 +27,8 @@ def build_config(words: int) -> GroundingDinoConfig:
     backbone: Any = SwinConfig(
         image_size=SIDE,
         patch_size=4,
-        embed_dim=32,
-        depths=[1, 1, 3, 1],
+        embed_dim=40,
+        depths=[1, 2, 4, 1],
         num_heads=[2, 4, 8, 8],
         window_size=5,
         mlp_ratio=2.0,
@@ -82,9 +83,27 @@ def build_model(config: GroundingDinoConfig) -> GroundingDinoForObjectDetection:
     ]
     with torch.no_grad():
         for norm, sign in sides:
-            norm.weight.fill_(0.5)
+            norm.weight.fill_(0.35)
             norm.bias.fill_(sign * (3.0 / config.d_model) ** 0.5)
     return model
+
+
+def backbone_of(model: GroundingDinoForObjectDetection) -> Any:
+    """The Swin in a Grounding DINO: what the first stage makes and the second one starts from."""
+    return model.model.backbone.conv_encoder.model
+
+
+def load_backbone(model: GroundingDinoForObjectDetection, checkpoint: Path) -> None:
+    """Puts the averaged backbone of a checkpoint of the first stage into a new model."""
+    if not checkpoint.is_file():
+        raise FileNotFoundError(
+            f"{checkpoint} isn't there: run python -m training.grounding_dino_backbone first"
+        )
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["averaged"]
+    prefix = "backbone."
+    backbone_of(model).load_state_dict(
+        {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    )
 
 
 def encode_prompts(

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, binary_erosion
 
 from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, load_artwork
 from panoptic.demo.clips import Clip, make_clip
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import World
+from panoptic.video.metrics.contour import boundary_f
 from sam2core import Sam2
 from sam2core.tracker import VideoTracker
 from training.sam2_metrics import mask_iou
@@ -20,7 +20,6 @@ from training.scenes import HELD_OUT_WORLD
 
 LEAST_PIXELS = 40  # of an object that is followed, in the first frame
 UNSURE_PIXELS = 8  # what shows less than this, and more than nothing, isn't asked for presence
-TOLERANCE = 0.008  # of the diagonal, for boundaries: as in DAVIS
 
 
 @functools.lru_cache(maxsize=4)
@@ -31,24 +30,6 @@ def held_out_clips(count: int, frames: int, unseen: bool = False) -> tuple[Clip,
     names = list(SCENARIOS)
     # A step that is prime to their number takes few clips from all over the list.
     return tuple(make_clip(world, names[4 * i % len(names)], i, frames) for i in range(count))
-
-
-def boundary_f(found: np.ndarray, truth: np.ndarray) -> float:
-    """F-measure of the contours of two masks (H, W), matched within a tolerance.
-
-    (A benchmark dataset and evaluation methodology for video object segmentation, Perazzi et al.,
-    2016; matching by dilation, as its reference evaluation does.) 1 where both are empty.
-    """
-    edges = [mask & ~binary_erosion(mask, border_value=0) for mask in (found, truth)]
-    if not edges[0].any() or not edges[1].any():
-        return float(not edges[0].any() and not edges[1].any())
-    radius = max(1, int(np.ceil(TOLERANCE * np.hypot(*truth.shape))))
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    disc = x * x + y * y <= radius * radius
-    near = [binary_dilation(edge, disc) for edge in edges]
-    precision = (edges[0] & near[1]).sum() / edges[0].sum()
-    recall = (edges[1] & near[0]).sum() / edges[1].sum()
-    return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 
 def follow_clip(model: Sam2, clip: Clip) -> tuple[list[int], np.ndarray, np.ndarray]:

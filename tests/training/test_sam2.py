@@ -11,7 +11,6 @@ from sam2core import MaskPrediction, Prompt, Sam2Config, load
 from sam2core.prompt_encoder import BOTTOM_RIGHT, NEGATIVE, PADDING, POSITIVE, TOP_LEFT
 from training import sam2_images
 from training.loop import Settings, Trainer
-from training.sam2_clip_metrics import boundary_f
 from training.sam2_clips import ClipTask
 from training.sam2_images import ImageTask, answers_loss
 from training.sam2_loss import Truth, box_region, mask_loss, prompt_loss, true_iou
@@ -193,16 +192,6 @@ def test_the_largest_error_is_clicked_in_its_middle():
     assert largest_error(np.zeros_like(truth), truth)[2] == POSITIVE
     assert largest_error(truth, truth)[2] == POSITIVE
     assert mask_iou(square(8, 0, 0, 4), square(8, 0, 2, 4)) == pytest.approx(8 / 24)
-
-
-def test_boundaries_match_within_two_pixels_of_a_small_picture():
-    truth = square(192, 40, 40, 60)
-    assert boundary_f(truth, truth) == 1
-    assert boundary_f(square(192, 42, 40, 60), truth) == 1
-    assert boundary_f(square(192, 60, 60, 60), truth) < 0.6
-    empty = np.zeros_like(truth)
-    assert boundary_f(empty, empty) == 1
-    assert boundary_f(empty, truth) == 0
 
 
 # --- the model and its training ---
