@@ -44,6 +44,14 @@ class Glance:
         histogram = np.bincount(flat.ravel(), minlength=_BINS**3) / flat.size
         return cls(thumbnail.astype(np.float32), histogram)
 
+    def state(self) -> list[list]:
+        """Lists of numbers, for :meth:`from_state`."""
+        return [self.thumbnail.tolist(), self.histogram.tolist()]
+
+    @classmethod
+    def from_state(cls, thumbnail: list, histogram: list) -> Glance:
+        return cls(np.asarray(thumbnail, np.float32), np.asarray(histogram, np.float64))
+
 
 def distance(one: Glance, other: Glance) -> float:
     """In [0, 1]: the geometric mean of the two measures."""
@@ -52,18 +60,21 @@ def distance(one: Glance, other: Glance) -> float:
 
 
 class CutDetector:
-    """Says of every frame of a stream whether another shot begins with it."""
+    """Says of every frame of a stream whether another shot begins with it.
+
+    ``last`` is a glance at the latest frame, None before the first.
+    """
 
     def __init__(self, threshold: float, ratio: float) -> None:
         self.threshold = threshold
         self.ratio = ratio
-        self._last: Glance | None = None
+        self.last: Glance | None = None
         self._recent: list[float] = []
 
     def step(self, image: np.ndarray) -> bool:
         """Take the next frame, RGB uint8 (H, W, 3). The first one is no cut."""
-        glance, last = Glance.of(image), self._last
-        self._last = glance
+        glance, last = Glance.of(image), self.last
+        self.last = glance
         if last is None:
             return False
         far = distance(last, glance)
@@ -74,19 +85,12 @@ class CutDetector:
 
     def state(self) -> dict[str, Any]:
         """Numbers and lists, for :meth:`load_state`."""
-        last = self._last
-        return {
-            "thumbnail": None if last is None else last.thumbnail.tolist(),
-            "histogram": None if last is None else last.histogram.tolist(),
-            "recent": list(self._recent),
-        }
+        last = None if self.last is None else self.last.state()
+        return {"last": last, "recent": list(self._recent)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self._recent = list(state["recent"])
-        self._last = None
-        if state["thumbnail"] is not None:
-            thumbnail = np.asarray(state["thumbnail"], np.float32)
-            self._last = Glance(thumbnail, np.asarray(state["histogram"]))
+        self.last = None if state["last"] is None else Glance.from_state(*state["last"])
 
 
 def _shape_distance(one: Glance, other: Glance) -> float:

@@ -1,0 +1,348 @@
+"""VideoSession: panoptic video, one frame after the other, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from panoptic.segmentation import PanopticSegmentation
+from panoptic.video.cuts import CutDetector
+from panoptic.video.discovery import Match, plan_look
+from panoptic.video.frame import Event, PanopticFrame
+from panoptic.video.layers import Layer, Layers, to_steps
+from panoptic.video.recognition import candidates, refresh_looks, similarities
+from panoptic.video.roster import Roster
+from panoptic.video.settings import VideoSettings
+from prompts import Vocabulary
+from sam2core import BankSettings, TrackerSettings, VideoTracker
+from sam2core.transforms import as_rgb
+
+if TYPE_CHECKING:
+    from panoptic.pipeline import PanopticPipeline
+
+STATE_VERSION = 1
+
+
+class VideoSession:
+    """Follows every segment of a stream of frames, things and stuff, by lasting ids.
+
+    A step of it: has another shot begun? then all is put aside. The tracker brings every segment
+    into the frame. When it is time, the pipeline looks for the words, and what it finds is matched
+    with what is followed: things and stuff are prompted anew, found again, or new. All masks
+    become one id map. What wasn't seen for long is dropped.
+
+    ``session.state()`` is all there is to go on from (:meth:`restore`), to the same bytes.
+    """
+
+    def __init__(
+        self,
+        pipeline: PanopticPipeline,
+        vocabulary: Vocabulary,
+        settings: VideoSettings | None = None,
+    ) -> None:
+        if not isinstance(vocabulary, Vocabulary) or not len(vocabulary):
+            raise ValueError(
+                "expected a Vocabulary with at least one word; "
+                'Vocabulary.parse("car, person; road, sky") makes one of text'
+            )
+        self.pipeline = pipeline
+        self.vocabulary = vocabulary
+        self.settings = settings or VideoSettings()
+        self.roster = Roster(self.settings.max_remembered)
+        self.tracker = VideoTracker(
+            pipeline.segmenter.model, settings=tracker_settings(self.settings)
+        )
+        self._cuts = CutDetector(self.settings.cut_distance, self.settings.cut_ratio)
+        self._since_look = 0
+        self._unlabelled = 1.0
+        self._size: tuple[int, int] | None = None
+        self.prompts: dict[int, np.ndarray] = {}
+        """The masks, bool (H, W) by id, that segments were prompted with in the latest frame."""
+        self.layers: Layers | None = None
+        """The masks of all segments in the latest frame."""
+
+    @property
+    def frame_index(self) -> int:
+        """Index of the latest frame; -1 before the first."""
+        return self.tracker.frame_index
+
+    @property
+    def shot(self) -> int:
+        """Number of the shot at hand, from 0."""
+        return self.roster.shot
+
+    def step(self, image: Any, time: float | None = None) -> PanopticFrame:
+        """Label the next frame: an RGB uint8 array (H, W, 3), a PIL picture or a path.
+
+        ``time`` is its time in seconds, where it is known. ``ValueError`` for a frame of another
+        size than the first one.
+        """
+        rgb = as_rgb(image)
+        self._check_size((rgb.shape[0], rgb.shape[1]))
+        events: list[Event] = []
+        index, first = self.frame_index + 1, self.frame_index < 0
+        before = self._cuts.last
+        cut = self._cuts.step(rgb) and self.settings.cuts
+        if cut and before is not None:
+            self.roster.end_shot(before)
+            for id in self.tracker.object_ids:
+                self.tracker.remove(id)
+            events.append(Event("cut", None, f"shot {self.shot} begins"))
+        self.tracker.step(rgb)
+        self.prompts = {}
+        result = self._compose(rgb)
+        self._since_look += 1
+        if first or cut or self._is_time_to_look():
+            self._look(rgb, result, index, events)
+            result = self._compose(rgb)
+        self._note_visible(result, index, events)
+        if self.settings.retirement:
+            self._retire(index, events)
+        self._unlabelled = float((result.ids == 0).mean())
+        return PanopticFrame(index, rgb, result, tuple(events), time)
+
+    def state(self) -> dict[str, Any]:
+        """All that going on needs: nested dictionaries and lists of plain values and CPU tensors.
+
+        ``torch.save`` writes it, ``torch.load(..., weights_only=True)`` reads it. Its size doesn't
+        grow with the video.
+        """
+        return {
+            "version": STATE_VERSION,
+            "words": [[c.id, c.name, c.is_thing] for c in self.vocabulary],
+            "size": None if self._size is None else list(self._size),
+            "since_look": self._since_look,
+            "unlabelled": self._unlabelled,
+            "tracker": self.tracker.state(),
+            "cuts": self._cuts.state(),
+            "roster": self.roster.state(),
+        }
+
+    @classmethod
+    def restore(
+        cls,
+        pipeline: PanopticPipeline,
+        vocabulary: Vocabulary,
+        settings: VideoSettings | None,
+        state: Mapping[str, Any],
+    ) -> VideoSession:
+        """A session that goes on where :meth:`state` was taken.
+
+        With the same models, words and settings, its frames are those of a session that never
+        stopped. ``ValueError`` for a state of other words or of another version.
+        """
+        session = cls(pipeline, vocabulary, settings)
+        if state.get("version") != STATE_VERSION:
+            raise ValueError(
+                f"the state is of version {state.get('version')!r}, this is version "
+                f"{STATE_VERSION}: begin the video anew"
+            )
+        words = [[c.id, c.name, c.is_thing] for c in vocabulary]
+        if [list(word) for word in state["words"]] != words:
+            raise ValueError(
+                f"the state is of a session with the words {[w[1] for w in state['words']]}, "
+                f"asked are {[w[1] for w in words]}: go on with the same words"
+            )
+        size = state["size"]
+        session._size = None if size is None else (int(size[0]), int(size[1]))
+        session._since_look = int(state["since_look"])
+        session._unlabelled = float(state["unlabelled"])
+        session.tracker.load_state(state["tracker"])
+        session._cuts.load_state(state["cuts"])
+        session.roster.load_state(state["roster"])
+        return session
+
+    # -- one look for the words -------------------------------------------------------------
+
+    def _is_time_to_look(self) -> bool:
+        s = self.settings
+        if not (s.discovery or s.correction or s.reanchor):
+            return False
+        gaps = s.discovery and self._unlabelled > s.max_unlabelled
+        return self._since_look >= (min(s.detect_gap, s.detect_every) if gaps else s.detect_every)
+
+    def _look(
+        self, image: np.ndarray, tracked: PanopticSegmentation, index: int, events: list[Event]
+    ) -> None:
+        """Look for the words, and prompt the tracker with what is new, found again or wrong."""
+        self._since_look = 0
+        found = self.pipeline.segment(image, self.vocabulary)
+        hidden, in_sight = candidates(self.roster, tracked, self._cuts.last, self.settings)
+        plan = plan_look(
+            tracked,
+            found,
+            self.roster.stuff,
+            hidden,
+            in_sight,
+            similarities(image, found, self.roster, {**hidden, **in_sight}),
+            self.settings,
+        )
+        masks: dict[int, np.ndarray] = {}
+        for match in plan.same:
+            self._confirm(match, found, masks, events)
+        for match in plan.again:
+            segment = found.segment(match.found)
+            if segment.is_thing or self.settings.reanchor or match.id in self.roster.shelf:
+                self._bring_back(match, found, masks, events)
+        if self.settings.discovery or not self.roster.live:
+            for id in plan.new:
+                segment = found.segment(id)
+                member = self.roster.enter(
+                    segment.category_id, segment.is_thing, segment.score, index
+                )
+                member.vote(segment.category_id, segment.score)
+                masks[member.id] = found.mask(id)
+        self._miss(plan.missed, tracked, events)
+        self._prompt(masks, tracked)
+        refresh_looks(image, found, self.roster, masks, plan.same)
+
+    def _confirm(
+        self,
+        match: Match,
+        found: PanopticSegmentation,
+        masks: dict[int, np.ndarray],
+        events: list[Event],
+    ) -> None:
+        """A segment was detected where it is followed: is it followed well?"""
+        settings, member = self.settings, self.roster.live[match.id]
+        segment = found.segment(match.found)
+        member.misses = 0
+        member.vote(segment.category_id, segment.score)
+        wrong = match.worth < settings.correct_below and segment.score >= settings.confident
+        if wrong and (settings.correction if segment.is_thing else settings.reanchor):
+            masks[match.id] = found.mask(match.found)
+            events.append(Event("corrected", match.id, f"mask, IoU was {match.worth:.2f}"))
+        elected = member.elected
+        if settings.correction and elected != member.category_id:
+            names = [self.vocabulary.by_id(c).name for c in (member.category_id, elected)]
+            member.category_id = elected
+            events.append(Event("corrected", match.id, f"{names[0]} is {names[1]}"))
+        if segment.category_id == member.category_id:
+            member.score = segment.score
+
+    def _bring_back(
+        self,
+        match: Match,
+        found: PanopticSegmentation,
+        masks: dict[int, np.ndarray],
+        events: list[Event],
+    ) -> None:
+        segment = found.segment(match.found)
+        if match.id in self.roster.shelf:
+            self.roster.take_back(match.id)
+        elif match.id not in self.roster.live:
+            self.roster.enter(segment.category_id, False, segment.score, self.frame_index)
+        member = self.roster.live[match.id]
+        if member.visible:
+            events.append(Event("corrected", match.id, "followed to a wrong place"))
+        member.misses, member.score = 0, segment.score
+        member.vote(segment.category_id, segment.score)
+        masks[match.id] = found.mask(match.found)
+
+    def _miss(
+        self, ids: tuple[int, ...], tracked: PanopticSegmentation, events: list[Event]
+    ) -> None:
+        """Count what no detection confirms; drop the mask of what never is."""
+        for id in ids:
+            member = self.roster.live[id]
+            if not (self.settings.correction if member.is_thing else self.settings.reanchor):
+                continue
+            member.misses += 1
+            if member.misses >= self.settings.max_misses:
+                if member.visible:
+                    events.append(Event("lost", id, f"not detected {member.misses} times"))
+                self._stop(id)
+
+    def _prompt(self, masks: dict[int, np.ndarray], tracked: PanopticSegmentation) -> None:
+        """Prompt the tracker; stuff leaves out the things that stand before it."""
+        if not masks:
+            return
+        before = [m.id for m in self.roster if m.is_thing and m.id not in masks and m.visible]
+        things = np.isin(tracked.ids, before)
+        for id, mask in masks.items():
+            if not self.roster.live[id].is_thing and (mask & ~things).any():
+                masks[id] = mask & ~things
+        self.tracker.prompt_masks(list(masks), np.stack(list(masks.values())))
+        self.prompts = masks
+
+    # -- every frame ------------------------------------------------------------------------
+
+    def _compose(self, image: np.ndarray) -> PanopticSegmentation:
+        """One map of all masks that the tracker has for the frame at hand."""
+        answer = self.tracker.current()
+        logits = to_steps(answer.logits.cpu().numpy())
+        layers = []
+        for id, steps, iou in zip(answer.object_ids, logits, answer.iou.tolist(), strict=True):
+            member = self.roster.live[id]
+            layers.append(Layer(id, member.category_id, member.score, iou, steps))
+        size = (image.shape[0], image.shape[1])
+        self.layers = Layers(answer.frame_index, size, ()).with_layers(layers)
+        return compose(self.layers, self.vocabulary, self.settings, self.pipeline, image)
+
+    def _note_visible(self, result: PanopticSegmentation, index: int, events: list[Event]) -> None:
+        """Who came into sight, and who went out of it."""
+        shown = {s.id for s in result}
+        for member in self.roster:
+            name = self.vocabulary.by_id(member.category_id).name
+            if member.id in shown:
+                if not member.visible:
+                    kind = "new" if member.sightings == 0 else "returned"
+                    events.append(Event(kind, member.id, name))
+                    member.sightings += 1
+                member.last_seen, member.shot = index, self.shot
+            elif member.visible:
+                events.append(Event("lost", member.id, name))
+            member.visible = member.id in shown
+
+    def _retire(self, index: int, events: list[Event]) -> None:
+        """Drop what wasn't seen for long, and what is too much: the longest unseen, then the
+        youngest, things before stuff."""
+        s = self.settings
+        for member in [m for m in self.roster if index - m.last_seen > s.retire_after]:
+            events.append(Event("retired", member.id, f"not seen for {s.retire_after} frames"))
+            self._stop(member.id)
+        surplus = len(self.roster.live) - s.max_objects
+        if surplus > 0:
+            order = sorted(self.roster, key=lambda m: (m.last_seen, not m.is_thing, -m.born, -m.id))
+            for member in order[:surplus]:
+                events.append(Event("retired", member.id, f"more than {s.max_objects} segments"))
+                self._stop(member.id)
+
+    def _stop(self, id: int) -> None:
+        self.roster.shelve(id)
+        if id in self.tracker.object_ids:
+            self.tracker.remove(id)
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        if self._size is None:
+            self._size = size
+        elif size != self._size:
+            raise ValueError(
+                f"frame {self.frame_index + 1} is {size} (height, width), the frames before are "
+                f"{self._size}: all frames of a session must be of one size"
+            )
+
+
+def tracker_settings(settings: VideoSettings) -> TrackerSettings:
+    """How the tracker keeps memories: bounded, and what was corrected like what was prompted."""
+    bank = BankSettings(keep_prompted=settings.keep_prompts)
+    return TrackerSettings(bank=bank, corrections_are_prompts=True)
+
+
+def compose(
+    layers: Layers,
+    vocabulary: Vocabulary,
+    settings: VideoSettings,
+    pipeline: PanopticPipeline,
+    image: np.ndarray | None = None,
+) -> PanopticSegmentation:
+    """The map of a frame, as all of panoptic video makes it."""
+    return layers.compose(
+        {c.id: c for c in vocabulary},
+        settings.stuff_weight,
+        settings.min_area,
+        pipeline.settings.merge,
+        image,
+    )
