@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 from typer.main import get_command
 
-from panoptic.commands import demo, evaluate, image, models
+from panoptic.commands import dataset, demo, evaluate, image, models
 from panoptic.commands.command import TRACEBACK, report
 
-COMMANDS = (image, demo, evaluate, models)
+COMMANDS = (image, dataset, demo, evaluate, models)
 # Typer's name for a command line that makes no sense; where it lives differs between versions.
-UsageError = typer.BadParameter.__mro__[1]
+UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 def build_app() -> typer.Typer:

@@ -100,9 +100,15 @@ class PanopticSegmentation:
     explanation: Explanation | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", checked_ids(self.ids))
-        object.__setattr__(self, "segments", tuple(self.segments))
-        _check_segments(self.segments, measure(self.ids))
+        ids = checked_ids(self.ids)
+        self._settle(ids, tuple(self.segments), measure(ids))
+
+    def _settle(
+        self, ids: np.ndarray, segments: tuple[Segment, ...], measured: dict[int, tuple[int, Box]]
+    ) -> None:
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "segments", segments)
+        _check_segments(segments, measured)
         if self.image is not None and (
             self.image.dtype != np.uint8 or self.image.shape != (*self.ids.shape, 3)
         ):
@@ -131,7 +137,11 @@ class PanopticSegmentation:
             for segment in segments
             if segment.id in measured
         )
-        return cls(ids, kept, image)
+        result = cls.__new__(cls)  # without __init__, which would measure once more
+        object.__setattr__(result, "image", image)
+        object.__setattr__(result, "explanation", None)
+        result._settle(ids, kept, measured)
+        return result
 
     @classmethod
     def from_masks(

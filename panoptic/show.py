@@ -105,9 +105,10 @@ def category_colors(
 ) -> dict[int, Color]:
     """RGB by category id, for the categories of a result."""
     kinds = sorted({(s.category_id, s.is_thing) for s in result if not s.is_unknown})
+    names = {s.category_id: s.category for s in result}
     if isinstance(colors, Vocabulary):
         colors = {c.id: colors.color(c.id) for c in colors}
-    found = palette(kinds) | dict(colors or {})
+    found = palette(kinds, names) | dict(colors or {})
     return {s.category_id: UNKNOWN_COLOR if s.is_unknown else found[s.category_id] for s in result}
 
 

@@ -25,8 +25,9 @@ class UnknownCategory(KeyError, ValueError):
 class Vocabulary:
     """An ordered, immutable set of categories: ``Vocabulary(things=["car"], stuff=["road"])``.
 
-    Ids are given in order, things first, from 1 on; colours follow from the ids. Both therefore
-    stay the same for the same words. Synonyms go into a mapping: ``things={"car": ["sedan"]}``.
+    Ids are given in order, things first, from 1 on; colours follow from ids and names. Both
+    therefore stay the same for the same words. Synonyms go into a mapping:
+    ``things={"car": ["sedan"]}``.
 
     Raises ``ValueError`` for an empty name, for a name or synonym that occurs twice (in whatever
     case), for one that is thing and stuff, and for a name with ``. ? ;`` in it.
@@ -62,7 +63,9 @@ class Vocabulary:
                     f"{category.name!r} has a synonym twice, or its own name as a synonym: "
                     f"{list(category.synonyms)}"
                 )
-        self._colors = palette([(c.id, c.is_thing) for c in self.categories])
+        self._colors = palette(
+            [(c.id, c.is_thing) for c in self.categories], {c.id: c.name for c in self.categories}
+        )
 
     @classmethod
     def from_categories(cls, categories: Iterable[Category]) -> Vocabulary:

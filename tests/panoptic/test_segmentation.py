@@ -5,6 +5,7 @@ import pytest
 import supervision
 import torch
 
+from panoptic.idmap import measure
 from panoptic.segmentation import UNKNOWN, UNKNOWN_ID, PanopticSegmentation, Segment
 
 CAT = SimpleNamespace(id=1, name="cat", is_thing=True)
@@ -32,6 +33,20 @@ def test_areas_and_boxes_are_measured():
         IDS, [Segment(5, 1, "cat", True, 0.9, quality=0.7), Segment(2, 2, "grass", False, 0.6)]
     )
     assert measured.segments == (CAT_5, GRASS_2)
+
+
+def test_an_id_map_is_measured_once(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "panoptic.segmentation.measure", lambda ids: (seen.append(ids.shape), measure(ids))[1]
+    )
+    result = PanopticSegmentation.from_ids(np.array([[5, 2]]), [CAT_5, GRASS_2])
+    assert seen == [(1, 2)]
+    assert [s.box for s in result] == [(0, 0, 1, 1), (1, 0, 2, 1)]
+    with pytest.raises(ValueError, match="only in the map"):
+        PanopticSegmentation.from_ids(np.array([[5, 9]]), [CAT_5, GRASS_2])
+    with pytest.raises(ValueError, match="uint8 of shape"):
+        PanopticSegmentation.from_ids(np.array([[5]]), [CAT_5], np.zeros((2, 2, 3), np.uint8))
 
 
 def test_large_ids_are_measured_like_small_ones():

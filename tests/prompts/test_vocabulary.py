@@ -3,7 +3,7 @@ import json
 import pytest
 
 from prompts import Category, UnknownCategory, Vocabulary
-from prompts.palette import palette
+from prompts.palette import natural_color, palette
 
 
 def test_ids_are_given_in_order_things_first():
@@ -217,3 +217,48 @@ def test_the_first_dozen_colours_are_far_apart():
         for two in colors[:i]
     )
     assert nearest > 40
+
+
+def hue_name(color):
+    red, green, blue = color
+    if max(color) - min(color) < 25:
+        return "grey"
+    return {red: "red", green: "green", blue: "blue"}[max(color)]
+
+
+def test_stuff_has_the_colour_that_it_has_in_nature():
+    words = Vocabulary.parse("; sky, green grass, water, roads, brick wall, snow, sea, trees")
+    assert [hue_name(words.color(c.id)) for c in words] == [
+        *("blue", "green", "blue", "grey", "red", "grey", "blue", "green")
+    ]
+    assert words.color(1) == Vocabulary(stuff=["car", "sky"]).color(2), "whatever the id"
+    coco = {"id": 187, "name": "sky-other-merged", "isthing": 0}
+    assert Vocabulary.from_coco([coco]).color(187) == natural_color("sky")
+    assert natural_color("brick wall") == natural_color("brick") != natural_color("wall")
+    assert natural_color("grasshopper") is natural_color("") is None
+    no_nature = Vocabulary(stuff=["banner"])
+    assert no_nature.color(1) == palette([(1, False)])[1]
+    things = Vocabulary(things=["tree"])
+    assert things.color(1) == palette([(1, True)])[1], "things are vivid"
+
+
+def test_kinds_of_one_stuff_share_the_hue_and_not_the_colour():
+    names = [f"grass {i}" for i in range(5)] + ["tall grass", "dry grass", "more grass", "lawn"]
+    words = Vocabulary(stuff=names)
+    colors = [words.color(c.id) for c in words]
+    assert len(set(colors)) == len(names)
+    assert [hue_name(color) for color in colors[:7]] == ["green"] * 7
+    assert colors[:3] == [Vocabulary(stuff=names[:3]).color(i) for i in (1, 2, 3)]
+
+
+def test_natural_colours_can_be_told_apart():
+    from panoptic.demo.textures import STUFF_NAMES
+
+    colors = [natural_color(name) for name in STUFF_NAMES]
+    assert None not in colors
+    nearest = min(
+        sum(abs(a - b) for a, b in zip(one, two, strict=True))
+        for i, one in enumerate(colors)
+        for two in colors[:i]
+    )
+    assert nearest > 60
