@@ -19,6 +19,7 @@ from panoptic.demo.scenes import HELD_OUT_WORLD, World
 # to it, as the image processors do with every picture that isn't a square of that size.
 SHAPES = ((1.0, 1.0), (1.0, 1.0), (1.2, 1.2), (1.0, 1.4), (1.4, 1.0))
 HELD_OUT_SIZE = (192, 192)
+LEAST_LEFT = 0.25  # of a thing, for it to be one still when a scene is cropped
 
 # Worlds differ in their textures and more; a world's own seed is kept apart from its scenes'.
 TRAINING_WORLDS = 8
@@ -41,6 +42,30 @@ class LabelledScene:
 
     def mirrored(self) -> LabelledScene:
         return replace(self, image=self.image[:, ::-1], ids=self.ids[:, ::-1])
+
+    def cropped(self, rng: np.random.Generator, least: float = 0.6) -> LabelledScene:
+        """A part of the scene at the same size, each side at least ``least`` of the whole.
+
+        Things of which hardly anything is left are things no more; their pixels stay.
+        """
+        side = len(self.ids)
+        height, width = (rng.uniform(least, 1, 2) * side).round().astype(int)
+        top, left = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
+        rows = top + ((np.arange(side) + 0.5) * height / side).astype(int)
+        columns = left + ((np.arange(side) + 0.5) * width / side).astype(int)
+        window = (left, top, left + width, top + height)
+        image = Image.fromarray(np.ascontiguousarray(self.image))
+        image = image.resize((side, side), Image.Resampling.BILINEAR, box=window)
+        ids = self.ids[rows[:, None], columns[None]]
+        seen = np.bincount(ids.ravel(), minlength=max(self.things, default=0) + 1)
+        before = np.bincount(self.ids.ravel(), minlength=len(seen))
+        enlarged = side * side / (height * width)
+        kept = {
+            i: name
+            for i, name in self.things.items()
+            if seen[i] >= LEAST_LEFT * enlarged * before[i]
+        }
+        return replace(self, image=np.asarray(image), ids=ids, things=kept)
 
 
 def things_of(scene: LabelledScene) -> tuple[list[str], np.ndarray, list[int]]:

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from training.data import REUSE_STRIDE, Recipe, batches, sample_seeds, to_device
+from training.scenes import LabelledScene
 
 
 def collate(samples, rng, step):
@@ -79,3 +80,24 @@ def test_generators_differ_between_steps():
     draws = {b["draw"] for b in take(batches(recipe(), workers=0), 20)}
     assert len(draws) == 20
     assert np.isfinite(list(draws)).all()
+
+
+def test_a_crop_enlarges_picture_and_ids_alike_and_forgets_what_is_cut_off():
+    ids = np.zeros((160, 160), np.int32)
+    ids[60:100, 60:100] = 1
+    ids[0:20, 0:20] = 2
+    image = np.zeros((160, 160, 3), np.uint8)
+    image[ids == 1] = 255
+    scene = LabelledScene(image, ids, {1: "cat", 2: "dog"}, {})
+    forgotten = 0
+    for seed in range(20):
+        part = scene.cropped(np.random.default_rng(seed), 0.5)
+        assert part.image.shape == (160, 160, 3)
+        assert part.ids.shape == (160, 160)
+        white = part.image[..., 0] > 127
+        cat = part.ids == 1
+        assert (white & cat).sum() > 0.9 * (white | cat).sum()
+        forgotten += "dog" not in part.things
+        if "dog" in part.things:
+            assert (part.ids == 2).any()
+    assert 0 < forgotten < 20
