@@ -28,13 +28,22 @@ _CLIPSEG_NOTE = (
     "licence for those; the copy on the hub, made for transformers, is labelled Apache-2.0. It "
     "builds on OpenAI's CLIP, whose model card rules out untested and surveillance uses."
 )
-OTHER_DETECTORS = (
-    "Other detectors, by --detector: "
-    "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det, "
-    "google/owlv2-base-patch16-ensemble, omlab/omdet-turbo-swin-tiny-hf (all three Apache-2.0), "
-    "groundingdino_swint_ogc.pth (the authors' file, Apache-2.0), and facebook/sam3: its weights "
-    "are gated, under Meta's own SAM License, which has to be accepted on the hub and restricts "
-    "some uses."
+_AUTHORS = "ShilongLiu/GroundingDINO"
+_MM_GROUNDING_DINO = "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det"
+OTHER_DETECTORS: tuple[tuple[str, str, str], ...] = (
+    (f"{_AUTHORS}/groundingdino_swint_ogc.pth", "Grounding DINO, authors' file", "Apache-2.0"),
+    (f"{_AUTHORS}/groundingdino_swinb_cogcoor.pth", "Grounding DINO, authors' file", "Apache-2.0"),
+    (_MM_GROUNDING_DINO, "MM Grounding DINO", "Apache-2.0"),
+    ("google/owlv2-base-patch16-ensemble", "OWLv2", "Apache-2.0"),
+    ("omlab/omdet-turbo-swin-tiny-hf", "OmDet-Turbo", "Apache-2.0"),
+    ("facebook/sam3", "SAM 3, masks as well", "SAM License, gated"),
+)
+"""Detectors of things that no preset has: what ``--detector`` takes, what that is, its licence as
+the hub's model card states it."""
+SAM3_NOTE = (
+    "SAM 3: its weights are gated, under Meta's own SAM License, which is not an open-source "
+    "licence and restricts some uses; read and accept it on the hub, then log in there with "
+    "`hf auth login`."
 )
 _DEMO_NOTE = (
     "demo: trained from scratch by this project, with drawings of Twemoji (CC-BY-4.0), Noto and "
@@ -73,11 +82,12 @@ def is_here(source: str | Path) -> bool:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
+    repository, names = str(source), ["config.json", "model.safetensors"]
+    if repository.endswith(".pth"):  # a file of a repository, by default of the authors' own
+        owner, _, file = repository.rpartition("/")
+        repository, names = owner or _AUTHORS, [file]
     try:
-        found = [
-            try_to_load_from_cache(str(source), name)
-            for name in ("config.json", "model.safetensors")
-        ]
+        found = [try_to_load_from_cache(repository, name) for name in names]
     except HFValidationError:
         return False
     return all(isinstance(path, str) for path in found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from panoptic.checkpoints import OTHER_DETECTORS, about, is_here
+from panoptic.checkpoints import OTHER_DETECTORS, SAM3_NOTE, about, is_here
 from panoptic.commands.command import add
 from panoptic.commands.terminal import show
 from panoptic.presets import PRESETS
@@ -32,7 +32,10 @@ def run() -> int:
     for name, preset in PRESETS.items():
         print(f"{name}: {preset.about}.")
     print()
+    others = [(*known, "yes" if is_here(known[0]) else "no") for known in OTHER_DETECTORS]
+    show(Table(("--detector", "what", "licence", "here"), others))
+    print()
     for note in dict.fromkeys(filter(None, notes)):
         print(note)
-    print(OTHER_DETECTORS)
+    print(SAM3_NOTE)
     return 0

@@ -173,3 +173,34 @@ def test_checkpoints_of_other_models_are_refused_in_words(models_folder, tmp_pat
     models = ["--models", str(models_folder), "--detector", str(tmp_path)]
     assert main([*given, *models]) == 2
     assert "'bert'" in capsys.readouterr().err
+
+
+def test_models_are_listed_with_their_licences(capsys):
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    for name, licence in (
+        ("groundingdino_swint_ogc.pth", "Apache-2.0"),
+        ("mm_grounding_dino_tiny", "Apache-2.0"),
+        ("google/owlv2-base", "Apache-2.0"),
+        ("omlab/omdet-turbo", "Apache-2.0"),
+        ("facebook/sam3", "SAM License, gated"),
+    ):
+        (row,) = [line for line in printed.splitlines() if name in line]
+        assert licence in row
+        assert row.endswith("no")
+    assert "weights are gated, under Meta's own SAM License" in printed
+
+
+def test_authors_files_in_the_hubs_cache_are_found(tmp_path, monkeypatch):
+    from panoptic.checkpoints import is_here
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    names = ("own.pth", "ShilongLiu/GroundingDINO/own.pth", "someone/else/own.pth")
+    assert [is_here(name) for name in names] == [False, False, False]
+    cached = tmp_path / "models--ShilongLiu--GroundingDINO"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("a" * 40)
+    (cached / "snapshots" / ("a" * 40)).mkdir(parents=True)
+    (cached / "snapshots" / ("a" * 40) / "own.pth").write_bytes(b"")
+    assert [is_here(name) for name in names] == [True, True, False]
+    assert not is_here("one/two/three/own.pth")
