@@ -15,3 +15,7 @@ class UnknownObjectError(ValueError):
 
 class FramesError(ValueError):
     """A video, folder or sequence of pictures that can't be read as frames of one size."""
+
+
+class FramesWarning(UserWarning):
+    """A video file of which frames are missing or damaged; the others are given."""

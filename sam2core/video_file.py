@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from sam2core.errors import FramesError
+from sam2core.errors import FramesError, FramesWarning
 from sam2core.frame_order import backwards, frame_range
 from sam2core.video_index import decode_from, read_index
 
@@ -24,9 +24,9 @@ class VideoFile:
     stored. Opening reads through the file once without decoding it. Every :meth:`frames`
     iterator decodes for itself, so several may be in use at once, also in different threads.
 
-    A file whose end is cut off gives the frames that are whole, with a ``UserWarning``. In
+    A file whose end is cut off gives the frames that are whole, with a ``FramesWarning``. In
     place of a frame within that can't be decoded comes the one before it (at the beginning, the
-    one after it), with a ``UserWarning``. :class:`FramesError` is raised for what is no video
+    one after it), with a ``FramesWarning``. :class:`FramesError` is raised for what is no video
     and where there is nothing to decode.
     """
 
@@ -56,6 +56,13 @@ class VideoFile:
     def fps(self) -> float:
         """Average frames per second as the file says, or 25 where it doesn't."""
         return self._index.fps
+
+    @property
+    def times(self) -> np.ndarray | None:
+        """When each frame is shown, float64 (T,), rising, in seconds from the first one; None
+        where the file doesn't say so reliably."""
+        ticks = self._index.times
+        return None if ticks is None else (ticks - ticks[0]) * self._index.tick
 
     def __len__(self) -> int:
         return self._index.count
@@ -128,6 +135,7 @@ class VideoFile:
             warnings.warn(
                 f"{self.path}: frame {missing} can't be decoded; here, and wherever else in this "
                 f"file this happens, a frame beside it is given in its place",
+                FramesWarning,
                 stacklevel=2,
             )
         return frame

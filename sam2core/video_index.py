@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from sam2core.errors import FramesError
+from sam2core.errors import FramesError, FramesWarning
 
 CHECKED_FRAMES = 8
 """Frames decoded when a file is opened, to see that its packets are what they say."""
@@ -44,6 +44,8 @@ class VideoIndex:
     fps: float
     times: np.ndarray | None
     keys: tuple[Key, ...]
+    tick: float = 1.0
+    """Seconds of the stream's time base."""
 
     def __post_init__(self) -> None:
         if self.keys[0].frame != 0:
@@ -91,7 +93,7 @@ def open_video(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]
 
 
 def read_index(path: Path) -> VideoIndex:
-    """Read through the file. Warns with ``UserWarning`` where it is cut off or damaged.
+    """Read through the file. Warns with ``FramesWarning`` where it is cut off or damaged.
 
     Packets without times, with wrong ones, or that are half a frame do occur (AVI, raw
     streams, interlaced video). So a few frames are decoded at the beginning and at the last
@@ -193,6 +195,7 @@ def _scan(path: Path) -> VideoIndex:
     container, stream = open_video(path)
     with container:
         fps = float(stream.average_rate or stream.guessed_rate or 25)
+        tick = float(stream.time_base or 1 / fps)
         try:
             for packet in container.demux(stream):
                 if packet.size == 0 or packet.is_discard:
@@ -210,6 +213,7 @@ def _scan(path: Path) -> VideoIndex:
             warnings.warn(
                 f"{path}: the file is cut off or damaged; of it {len(times)} whole frames are "
                 f"given",
+                FramesWarning,
                 stacklevel=2,
             )
     if not known or len(set(known)) < len(times):
@@ -219,7 +223,7 @@ def _scan(path: Path) -> VideoIndex:
     found = [Key(int(np.searchsorted(in_order, pts)), pts, dts) for pts, dts in sorted(keys)]
     if not found or found[0].frame != 0:
         found.insert(0, Key(0, first, first))
-    return VideoIndex(len(in_order), fps, in_order, tuple(found))
+    return VideoIndex(len(in_order), fps, in_order, tuple(found), tick)
 
 
 def _falls_short(

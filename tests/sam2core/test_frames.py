@@ -142,6 +142,7 @@ def test_variable_frame_rate_counts_frames(tmp_path):
     assert len(video) == 8
     assert np.array_equal(collected(video)[1], frames)
     assert np.array_equal(video[5], frames[5])
+    assert np.allclose(video.times, np.array([0, 1, 2, 10, 11, 30, 31, 32]) / 25, atol=1e-3)
 
 
 @pytest.mark.parametrize(("height", "width"), [(17, 33), (1, 1), (5, 64)])

@@ -58,8 +58,8 @@ class MaskletWriter:
     def close(self, *, keep_journal: bool = False) -> Path:
         """Writes the JSON, removes the journal and returns the JSON's path.
 
-        Whoever wants to be able to resume until all is done keeps the journal, and calls
-        ``remove_journal`` later. Raises ``ValueError`` if no frame was added.
+        Whoever wants to be able to resume until all else is done keeps the journal. Raises
+        ``ValueError`` if no frame was added.
         """
         self._journal.close()
         masklets: dict[str, _Masklet] = {}
@@ -82,12 +82,8 @@ class MaskletWriter:
             fields = self._fields({i: masklets[i] for i in order}, size, frames)
             file.write(json.dumps(fields, ensure_ascii=False)[1:] + "\n")
         if not keep_journal:
-            self.remove_journal()
+            self._journal.path.unlink()
         return self.path
-
-    def remove_journal(self) -> None:
-        """Removes what only a resumed run would need."""
-        self._journal.path.unlink()
 
     def _write_masks(self, file: TextIO, order: list[str], size: list[int]) -> None:
         from supervision import mask_to_rle

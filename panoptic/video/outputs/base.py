@@ -32,12 +32,13 @@ class VideoInfo:
 class VideoOutput(Protocol):
     """One video in one format.
 
-    An implementation is built with ``(folder, info, start)``: where it writes, which video, and
-    the number of the frame that comes first, 0 for a new run. With 0, what an earlier run left of
-    this video is replaced; otherwise ``start`` is a frame before which :meth:`checkpoint` was
-    called, frames before it are kept and all later ones forgotten. Then the files are, byte for
-    byte, those of a run that was never interrupted.
+    ``start`` is the number of the frame that comes first. With 0, what an earlier run left of this
+    video is replaced; otherwise it is a frame before which :meth:`checkpoint` was called, frames
+    before it are kept and all later ones forgotten. Then the files are, byte for byte, those of a
+    run that was never interrupted.
     """
+
+    def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None: ...
 
     def add(self, frame: PanopticFrame) -> None:
         """Writes the next frame."""
@@ -49,8 +50,9 @@ class VideoOutput(Protocol):
         """Puts the files together and returns the one to look at. What a resumed run needs is
         left in place, so that a run that is killed in here can be resumed too."""
 
-    def tidy(self) -> None:
-        """Removes what only a resumed run would have needed, after :meth:`close`."""
+    @staticmethod
+    def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
+        """Files and folders that only a resumed run needs; to be removed after :meth:`close`."""
 
 
 def remove_frames(folder: Path) -> None:

@@ -30,5 +30,6 @@ class DavisOutput:
     def close(self) -> Path:
         return self._folder
 
-    def tidy(self) -> None:
-        """Nothing is kept beside the files."""
+    @staticmethod
+    def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
+        return []

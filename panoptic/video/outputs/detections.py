@@ -65,8 +65,9 @@ class DetectionsOutput:
         self._file.close()
         return self.path
 
-    def tidy(self) -> None:
-        """Nothing is kept beside the file."""
+    @staticmethod
+    def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
+        return []
 
 
 def read_detections(path: str | Path) -> Iterator[tuple[int, supervision.Detections]]:

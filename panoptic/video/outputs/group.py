@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from panoptic.video.outputs.vipseg import VipsegOutput
 if TYPE_CHECKING:
     from panoptic.video.frame import PanopticFrame
 
-FORMATS: Mapping[str, Callable[[Path, VideoInfo, int], VideoOutput]] = MappingProxyType(
+FORMATS: Mapping[str, type[VideoOutput]] = MappingProxyType(
     {
         "overlay": OverlayOutput,
         "vipseg": VipsegOutput,
@@ -56,8 +56,3 @@ class Outputs:
     def close(self) -> dict[str, Path]:
         """Puts the files together; returns by format the one to look at."""
         return {name: output.close() for name, output in self._outputs.items()}
-
-    def tidy(self) -> None:
-        """Removes what only a resumed run would have needed."""
-        for output in self._outputs.values():
-            output.tidy()

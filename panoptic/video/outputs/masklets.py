@@ -27,5 +27,6 @@ class MaskletOutput:
     def close(self) -> Path:
         return self._writer.close(keep_journal=True)
 
-    def tidy(self) -> None:
-        self._writer.remove_journal()
+    @staticmethod
+    def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
+        return [folder / "sa-v" / f"{info.name}_auto.json.frames"]

@@ -47,7 +47,7 @@ class OverlayOutput:
 
     def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
         self.path = folder / "overlays" / f"{info.name}.mp4"
-        self._parts = self.path.with_name(f"{info.name}.parts")
+        self._parts = _parts(folder, info)
         self._info = info
         self._frame = start
         self._part: _Part | None = None
@@ -91,8 +91,9 @@ class OverlayOutput:
             _join(parts, times, round(CLOCK / self._info.fps), target)
         return self.path
 
-    def tidy(self) -> None:
-        shutil.rmtree(self._parts)
+    @staticmethod
+    def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
+        return [_parts(folder, info)]
 
     def _finished(self) -> list[Path]:
         return sorted(self._parts.glob("*.mp4"))
@@ -114,6 +115,10 @@ def draw(
     # The usual colour format shares colour between 2 x 2 pixels: the last row or column doubles.
     padded = np.pad(np.asarray(picture), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     return Image.fromarray(padded)
+
+
+def _parts(folder: Path, info: VideoInfo) -> Path:
+    return folder / "overlays" / f"{info.name}.parts"
 
 
 class _Part:

@@ -60,5 +60,6 @@ class TimelineOutput:
             write_png(self.path, timeline.draw())
         return self.path
 
-    def tidy(self) -> None:
-        """The journal is kept: it is a result as well."""
+    @staticmethod
+    def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
+        return []  # the journal is a result as well

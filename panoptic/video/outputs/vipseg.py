@@ -31,5 +31,6 @@ class VipsegOutput:
     def close(self) -> Path:
         return self._writer.close()
 
-    def tidy(self) -> None:
-        """Nothing to remove: later videos need what is known of this one for the JSON."""
+    @staticmethod
+    def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
+        return []  # later videos need what is known of this one for the JSON

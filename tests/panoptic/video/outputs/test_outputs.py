@@ -10,6 +10,7 @@ from panoptic.video.layouts.sa_v import Masklets
 from panoptic.video.layouts.vipseg import VipsegVideos
 from panoptic.video.outputs import FORMATS, Outputs, VideoInfo
 from panoptic.video.outputs.detections import read_detections
+from panoptic.video.outputs.recording import remove_leftovers
 from tests.panoptic.video.outputs.videos import INFO, VOCABULARY, files_of, labelled
 
 LABELS = tuple(name for name in FORMATS if name != "overlay")
@@ -29,14 +30,14 @@ def write(folder, frames, formats=LABELS, start=0, every=3):
     return outputs
 
 
-def finish(outputs):
+def finish(folder, outputs):
     paths = outputs.close()
-    outputs.tidy()
+    remove_leftovers(folder, INFO)
     return paths
 
 
 def test_every_format_gives_back_what_was_written(tmp_path, frames):
-    paths = finish(write(tmp_path, frames))
+    paths = finish(tmp_path, write(tmp_path, frames))
     vipseg = VipsegVideos.open(paths["vipseg"])
     masklets = Masklets.open(paths["sa-v"])
     tables = dict(read_detections(paths["detections"]))
@@ -61,24 +62,24 @@ def test_every_format_gives_back_what_was_written(tmp_path, frames):
 
 @pytest.mark.parametrize("killed", [3, 5, 9])
 def test_a_resumed_run_leaves_the_same_bytes(tmp_path, frames, killed):
-    finish(write(tmp_path / "whole", frames))
+    finish(tmp_path / "whole", write(tmp_path / "whole", frames))
     write(tmp_path / "killed", frames[:killed])  # never closed, like a killed process
     start = (killed - 1) // 3 * 3
-    finish(write(tmp_path / "killed", frames[start:], start=start))
+    finish(tmp_path / "killed", write(tmp_path / "killed", frames[start:], start=start))
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
 
 
 def test_a_run_that_is_killed_while_it_finishes_can_be_resumed(tmp_path, frames):
-    finish(write(tmp_path / "whole", frames, tuple(FORMATS)))
-    write(tmp_path / "killed", frames, tuple(FORMATS)).close()  # and never tidied
-    finish(write(tmp_path / "killed", [], tuple(FORMATS), start=len(frames)))
+    finish(tmp_path / "whole", write(tmp_path / "whole", frames, tuple(FORMATS)))
+    write(tmp_path / "killed", frames, tuple(FORMATS)).close()  # and leftovers stay
+    finish(tmp_path / "killed", write(tmp_path / "killed", [], tuple(FORMATS), start=len(frames)))
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
 
 
 def test_a_new_run_replaces_a_longer_one(tmp_path, frames):
-    finish(write(tmp_path / "new", frames[:4]))
-    finish(write(tmp_path / "both", frames))
-    finish(write(tmp_path / "both", frames[:4]))
+    finish(tmp_path / "new", write(tmp_path / "new", frames[:4]))
+    finish(tmp_path / "both", write(tmp_path / "both", frames))
+    finish(tmp_path / "both", write(tmp_path / "both", frames[:4]))
     assert files_of(tmp_path / "both") == files_of(tmp_path / "new")
 
 
@@ -87,7 +88,7 @@ def test_frames_without_any_segment(tmp_path, frames):
         PanopticFrame(f.index, f.image, PanopticSegmentation.empty(*f.image.shape[:2]))
         for f in frames
     ]
-    paths = finish(write(tmp_path, nothing, tuple(FORMATS)))
+    paths = finish(tmp_path, write(tmp_path, nothing, tuple(FORMATS)))
     assert [len(f) for f in VipsegVideos.open(paths["vipseg"]).frames("clip")] == [0] * len(frames)
     assert list(read_detections(paths["detections"])) == []
     assert paths["overlay"].stat().st_size > 0
@@ -95,7 +96,7 @@ def test_frames_without_any_segment(tmp_path, frames):
 
 def test_times_of_detections_are_the_frames_own_or_follow_from_the_pace(tmp_path, frames):
     own = [replace(frames[0], time=0.0), replace(frames[1], time=0.75), frames[2]]
-    path = finish(write(tmp_path, own, ("detections",)))["detections"]
+    path = finish(tmp_path, write(tmp_path, own, ("detections",)))["detections"]
     column = path.read_text().splitlines()[0].split(",").index("time")
     times = [line.split(",")[column] for line in path.read_text().splitlines()[1:]]
     assert list(dict.fromkeys(times)) == ["0.000000", "0.750000", f"{2 / 12.5:.6f}"]
