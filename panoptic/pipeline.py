@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -33,6 +33,16 @@ from prompts.regions import RegionSettings, find_regions
 from prompts.sampling import SamplingSettings, sample_prompts
 from sam2core import ImageMasks, ImageSegmenter
 from sam2core.automatic import AutomaticMasks, AutomaticSettings
+
+if TYPE_CHECKING:
+    from panoptic.dataset.runner import DatasetRun
+    from panoptic.dataset.sources import SourceLike
+
+if TYPE_CHECKING:
+    from panoptic.video.file_session import FileSession
+    from panoptic.video.frame import PanopticFrame
+    from panoptic.video.session import VideoSession
+    from panoptic.video.settings import VideoSettings
 
 _SURE = 10.0  # logit of a mask that is only known as yes or no
 
@@ -81,6 +91,8 @@ class PanopticPipeline:
         self.segmenter = segmenter
         self.settings = settings or PipelineSettings()
         self.quality = quality or QualityModel()
+        self.loaded_with: dict[str, Any] | None = None
+        """What ``from_pretrained`` was called with, for others to make another one like it."""
 
     @classmethod
     def from_pretrained(
@@ -113,7 +125,7 @@ class PanopticPipeline:
         dtype = dtype or torch.float32
         # The levels are those of the preset's own detector.
         levels = None if things else ThingSettings(preset.box_threshold, preset.text_threshold)
-        return cls(
+        pipeline = cls(
             load_part(
                 preset.things.removeprefix(PACKAGE),
                 lambda: load_thing_detector(preset.things, device, dtype, levels),
@@ -127,6 +139,11 @@ class PanopticPipeline:
             settings or PipelineSettings(RegionSettings(preset.background)),
             _quality_of(preset),
         )
+        pipeline.loaded_with = {
+            **{"source": source, "things": things, "stuff": stuff, "sam2": sam2},
+            **{"device": device, "dtype": dtype},
+        }
+        return pipeline
 
     def segment(self, image: Any, vocabulary: Vocabulary) -> PanopticSegmentation:
         """Label one picture: a path, PIL picture or array, see ``panoptic.images.load_image``."""
@@ -138,9 +155,61 @@ class PanopticPipeline:
         """As :meth:`segment` for each picture; the detectors take them together."""
         return [_explained(trace) for trace in self._traces(images, vocabulary)]
 
+    def label_dataset(
+        self, source: SourceLike, vocabulary: Vocabulary, out: str | Path, **options: Any
+    ) -> DatasetRun:
+        """Label a folder, a list, shards, ... into the folder ``out``; resumable, nothing lost.
+
+        The options, and what it raises: see ``panoptic.dataset.runner.label_dataset``.
+        """
+        from panoptic.dataset.runner import label_dataset
+
+        return label_dataset(self, source, vocabulary, out, **options)
+
     def trace(self, image: Any, vocabulary: Vocabulary) -> Trace:
         """As :meth:`segment`, with every step on the way kept, to be looked at."""
         return next(self._traces([image], vocabulary))
+
+    def track(
+        self,
+        video: Any,
+        vocabulary: Vocabulary,
+        *,
+        settings: VideoSettings | None = None,
+        both_ways: bool = False,
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> Iterator[PanopticFrame]:
+        """Label a video: frames come one at a time, with ids that last, in constant memory.
+
+        ``video`` is a video file, a folder of pictures, an array (T, H, W, 3), a sequence of
+        pictures, or an iterator of them (a camera, say). ``both_ways`` also goes back through the
+        video, so that what was found late is labelled in the frames before too; that takes
+        something with a length, and frames come when both is done. ``progress`` is called with
+        the frames done and their number, None where it isn't known.
+        """
+        from panoptic.video.track import track
+
+        return track(self, video, vocabulary, settings, both_ways, progress)
+
+    def video_session(
+        self, vocabulary: Vocabulary, settings: VideoSettings | None = None
+    ) -> VideoSession:
+        """Panoptic video for frames that come one by one: ``session.step(image)``."""
+        from panoptic.video.session import VideoSession
+
+        return VideoSession(self, vocabulary, settings)
+
+    def open_video(
+        self,
+        video: Any,
+        vocabulary: Vocabulary,
+        settings: VideoSettings | None = None,
+        folder: str | Path | None = None,
+    ) -> FileSession:
+        """A video to label and to correct by hand: see ``panoptic.video.FileSession``."""
+        from panoptic.video.file_session import FileSession
+
+        return FileSession(self, video, vocabulary, settings, folder)
 
     def _traces(self, images: Sequence[Any], vocabulary: Vocabulary) -> Iterator[Trace]:
         _check_vocabulary(vocabulary)

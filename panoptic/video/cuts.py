@@ -78,8 +78,8 @@ class CutDetector:
         if last is None:
             return False
         far = distance(last, glance)
-        # The median, so that one cut doesn't hide the next.
-        usual = float(np.median(self._recent)) if self._recent else 0.0
+        # The median of some, so that one cut doesn't hide the next.
+        usual = float(np.median(self._recent)) if len(self._recent) >= _RECENT // 2 else 0.0
         self._recent = [*self._recent, far][-_RECENT:]
         return far >= self.threshold and far >= self.ratio * usual
 

@@ -74,15 +74,19 @@ class Roster:
 
     def enter(self, category_id: int, is_thing: bool, score: float, frame: int) -> Member:
         """A new member with an id that nobody had; stuff gets the id of its category."""
-        if not is_thing and category_id in self.stuff:
-            id = self.stuff[category_id]
-        else:
-            id, self._next = self._next, self._next + 1
-        if not is_thing:
-            self.stuff[category_id] = id
+        id = self.new_id(None if is_thing else category_id)
         member = Member(id, category_id, is_thing, score, frame, self.shot, frame)
         self.live[id] = member
         return member
+
+    def new_id(self, stuff_category: int | None = None) -> int:
+        """An id that nobody had; for a stuff category the one that is its own."""
+        if stuff_category in self.stuff:
+            return self.stuff[stuff_category]
+        id, self._next = self._next, self._next + 1
+        if stuff_category is not None:
+            self.stuff[stuff_category] = id
+        return id
 
     def shelve(self, id: int) -> None:
         """Stop following a member; the latest ``max_remembered`` are remembered."""

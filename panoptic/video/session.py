@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from panoptic.video.layers import Layer, Layers, to_steps
 from panoptic.video.recognition import candidates, refresh_looks, similarities
 from panoptic.video.roster import Roster
 from panoptic.video.settings import VideoSettings
-from prompts import Vocabulary
+from prompts import Category, Vocabulary
 from sam2core import BankSettings, TrackerSettings, VideoTracker
 from sam2core.transforms import as_rgb
 
@@ -153,6 +154,20 @@ class VideoSession:
         session._cuts.load_state(state["cuts"])
         session.roster.load_state(state["roster"])
         return session
+
+    def set_category(self, id: int, category: Category) -> None:
+        """From now on a segment is of this category, whatever it is detected as. Stuff that becomes
+        a thing, or the other way round, is matched as such."""
+        member = self.roster.live.get(id) or self.roster.shelf.get(id)
+        if member is not None:
+            member.category_id, member.is_thing = category.id, category.is_thing
+            member.votes = {category.id: math.inf}
+
+    def forget(self, id: int) -> None:
+        """Don't follow a segment any more, nor recognise it."""
+        if id in self.roster.live:
+            self._stop(id)
+        self.roster.shelf.pop(id, None)
 
     # -- one look for the words -------------------------------------------------------------
 

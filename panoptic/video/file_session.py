@@ -1,0 +1,266 @@
+"""FileSession: a video whose frames can be gone back to, and corrected by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from panoptic.video.backward import fill_backward
+from panoptic.video.frame import Event, PanopticFrame
+from panoptic.video.layers import Layer, Layers, to_steps
+from panoptic.video.recording import Record, Recording
+from panoptic.video.repropagate import Hand, repropagate
+from panoptic.video.session import VideoSession, compose, tracker_settings
+from panoptic.video.settings import VideoSettings
+from panoptic.video.times import times_of
+from prompts import Category, Vocabulary
+from sam2core import open_frames
+
+if TYPE_CHECKING:
+    from panoptic.pipeline import PanopticPipeline
+
+Progress = Callable[[int, int | None], None]
+
+
+class FileSession:
+    """A video file, a folder or an array of frames, labelled and open to corrections.
+
+    :meth:`run` labels it. Afterwards (or in between) :meth:`click`, :meth:`add_box`,
+    :meth:`relabel` and :meth:`remove` correct it, and :meth:`propagate` brings clicks and boxes
+    into the frames around; :meth:`frame` and :meth:`frames` give the frames as they stand.
+
+    Masks are kept in a temporary file in ``folder`` (by default the system's), pictures are read
+    again when they are needed, so memory doesn't grow with the video. Use it in a ``with`` block,
+    or :meth:`close` it, to have the file gone.
+    """
+
+    def __init__(
+        self,
+        pipeline: PanopticPipeline,
+        video: Any,
+        vocabulary: Vocabulary,
+        settings: VideoSettings | None = None,
+        folder: str | Path | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.source = open_frames(video)
+        self.session = VideoSession(pipeline, vocabulary, settings)
+        self.vocabulary, self.settings = vocabulary, self.session.settings
+        self.recording = Recording(folder)
+        self._times = times_of(self.source)
+        self._categories: dict[int, int] = {}  # of all segments that there ever were
+        self._relabelled: dict[int, int] = {}
+        self._removed: set[int] = set()
+        self._hand: dict[int, dict[int, Hand]] = {}  # by segment and frame
+        self._pending: set[int] = set()
+
+    def __len__(self) -> int:
+        """Frames of the video."""
+        return len(self.source)
+
+    def __enter__(self) -> FileSession:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        self.recording.close()
+
+    # -- labelling --------------------------------------------------------------------------
+
+    def run(
+        self, both_ways: bool = False, progress: Progress | None = None
+    ) -> Iterator[PanopticFrame]:
+        """Label what isn't labelled yet, and yield those frames in order.
+
+        With ``both_ways`` nothing is yielded before all of the video was gone through forward and
+        back. ``progress`` is told the frames done and their number, with ``both_ways`` twice that.
+        """
+        start, total = len(self.recording), len(self) * (2 if both_ways else 1)
+        for index, image in self.source.frames(start) if start < len(self) else ():
+            time = None if self._times is None else float(self._times[index])
+            frame = self.session.step(image, time)
+            layers = self.session.layers
+            assert layers is not None
+            self.recording.add(
+                Record(layers, self.session.shot, frame.events, time, self.session.prompts)
+            )
+            self._categories |= {layer.id: layer.category_id for layer in layers.layers}
+            if progress is not None:
+                progress(index + 1, total)
+            if not both_ways:
+                yield frame
+        if both_ways:
+            fill_backward(
+                self.pipeline.segmenter.model,
+                self.source,
+                self.recording,
+                self.settings,
+                tracker_settings(self.settings),
+                None if progress is None else lambda done, _: progress(len(self) + done, total),
+            )
+            yield from self.frames(start)
+
+    def frame(self, index: int) -> PanopticFrame:
+        """A labelled frame as it stands now. ``IndexError`` if it isn't labelled yet."""
+        record = self.recording[index]
+        return self._show(record, self.source[index])
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[PanopticFrame]:
+        """Labelled frames as they stand now, from ``start`` to before ``stop``."""
+        stop = len(self.recording) if stop is None else min(stop, len(self.recording))
+        if start < stop:
+            for index, image in self.source.frames(start, stop):
+                yield self._show(self.recording[index], image)
+
+    # -- corrections ------------------------------------------------------------------------
+
+    def click(
+        self, frame: int, segment: int, point: Sequence[float], positive: bool = True
+    ) -> PanopticFrame:
+        """Say that a pixel (x, y) of a frame belongs to a segment, or doesn't.
+
+        The frame is answered at once; the frames around follow with :meth:`propagate`. Clicks on
+        the same frame and segment add to each other. ``KeyError`` for a segment that isn't in this
+        video, ``ValueError`` for a point outside of the frame.
+        """
+        self._require(segment)
+        x, y = float(point[0]), float(point[1])
+        record = self.recording[frame]
+        height, width = record.layers.size
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(
+                f"the point ({x:g}, {y:g}) is outside of the frame, {width} x {height}"
+            )
+        layer = self._layer(record, segment)
+        hand = self._hand.setdefault(segment, {}).setdefault(frame, Hand(layer))
+        hand.points.append((x, y))
+        hand.labels.append(int(positive))
+        self.pipeline.segmenter.set_image(self.source[frame])
+        start = hand.start.steps
+        answer = self.pipeline.segmenter.segment(
+            points=np.array([hand.points]),
+            labels=np.array([hand.labels]),
+            mask_logits=None if hand.start.is_empty else (start.astype(np.float32) / 8)[None],
+            multimask=hand.start.is_empty and len(hand.points) == 1,
+        ).best()
+        steps = to_steps(answer.logits[0, 0].cpu().numpy())
+        return self._set_by_hand(record, replace(layer, steps=steps), f"{len(hand.points)} clicks")
+
+    def add_box(
+        self, frame: int, box: Sequence[float], category: str | int | Category
+    ) -> PanopticFrame:
+        """A segment that was overlooked: a box xyxy in pixels of a frame, and what it is.
+
+        Its id is new (that of the category for stuff), see the frame's last event; the frames
+        around follow with :meth:`propagate`. ``ValueError`` for a box without area in the frame or
+        a category that isn't in the vocabulary.
+        """
+        found = self._category(category)
+        record = self.recording[frame]
+        height, width = record.layers.size
+        x0, y0, x1, y1 = np.clip(np.asarray(box, float), 0, [width, height, width, height])
+        if not (x0 < x1 and y0 < y1):
+            raise ValueError(f"the box {list(box)} has no area in the frame, {width} x {height}")
+        self.pipeline.segmenter.set_image(self.source[frame])
+        answer = self.pipeline.segmenter.segment(boxes=np.array([[x0, y0, x1, y1]])).best()
+        id = self.session.roster.new_id(None if found.is_thing else found.id)
+        self._removed.discard(id)
+        self._categories[id] = found.id
+        steps = to_steps(answer.logits[0, 0].cpu().numpy())
+        layer = Layer(id, found.id, 1.0, float(answer.iou[0, 0]), steps)
+        self._hand.setdefault(id, {})[frame] = Hand(layer)
+        return self._set_by_hand(record, layer, found.name, "new")
+
+    def relabel(self, segment: int, category: str | int | Category) -> None:
+        """Give a segment another category of the vocabulary, in all frames."""
+        self._require(segment)
+        found = self._category(category)
+        self._relabelled[segment] = found.id
+        self.session.set_category(segment, found)
+
+    def remove(self, segment: int) -> None:
+        """Take a segment out of all frames."""
+        self._require(segment)
+        self._removed.add(segment)
+        self._pending.discard(segment)
+        self.session.forget(segment)
+
+    def propagate(self, progress: Progress | None = None) -> Iterator[PanopticFrame]:
+        """Bring what was corrected since the last call into the frames around, and yield them.
+
+        Only the corrected segments are followed again, and only in their shot: forward up to the
+        next correction by hand, back to the last prompt before, by hand or not.
+        """
+        pending, self._pending = sorted(self._pending), set()
+        hand = {id: self._hand[id] for id in pending}
+        model, tracking = self.pipeline.segmenter.model, tracker_settings(self.settings)
+        changed = repropagate(model, self.source, self.recording, hand, tracking, progress)
+        for index in sorted(changed):
+            yield self.frame(index)
+
+    # ---------------------------------------------------------------------------------------
+
+    def _set_by_hand(
+        self, record: Record, layer: Layer, detail: str, kind: Any = "corrected"
+    ) -> PanopticFrame:
+        index, size = record.layers.index, record.layers.size
+        hand = self._hand[layer.id][index]
+        alone = Layers(index, size, (layer,))
+        shown = compose(alone, self.vocabulary, self.settings, self.pipeline)
+        hand.mask = shown.ids == layer.id
+        self._pending.add(layer.id)
+        event = Event(kind, layer.id, f"by hand, {detail}")
+        kept = tuple(e for e in record.events if not _by_hand(e, layer.id))
+        changed = replace(
+            record,
+            layers=record.layers.with_layers([layer]),
+            events=(*kept, event),
+            prompts={**record.prompts, layer.id: hand.mask},
+        )
+        self.recording.replace(changed)
+        return self._show(changed, self.source[index])
+
+    def _show(self, record: Record, image: np.ndarray) -> PanopticFrame:
+        layers = record.layers.without(list(self._removed))
+        if self._relabelled:
+            layers = layers.with_layers(
+                [
+                    replace(la, category_id=self._relabelled[la.id])
+                    for la in layers.layers
+                    if la.id in self._relabelled
+                ]
+            )
+        result = compose(layers, self.vocabulary, self.settings, self.pipeline, image)
+        events = tuple(e for e in record.events if e.segment_id not in self._removed)
+        return PanopticFrame(layers.index, image, result, events, record.time)
+
+    def _layer(self, record: Record, id: int) -> Layer:
+        """A segment's layer in a frame; an empty one where it has none."""
+        if id in record.layers.ids:
+            return record.layers[id]
+        side = self.pipeline.segmenter.model.config.mask_size
+        category_id = self._relabelled.get(id, self._categories[id])
+        return Layer(id, category_id, 1.0, 1.0, np.full((side, side), -128, np.int8))
+
+    def _require(self, id: int) -> None:
+        if id not in self._categories or id in self._removed:
+            there = sorted(set(self._categories) - self._removed)
+            raise KeyError(f"no segment {id} in this video; there are {there}")
+
+    def _category(self, category: str | int | Category) -> Category:
+        if isinstance(category, Category):
+            category = category.id
+        if isinstance(category, str):
+            return self.vocabulary.by_name(category)
+        return self.vocabulary.by_id(category)
+
+
+def _by_hand(event: Event, id: int) -> bool:
+    return event.segment_id == id and event.detail.startswith("by hand")
