@@ -1,5 +1,6 @@
 """Tiny OWLv2, OmDet-Turbo and SAM 3 checkpoints with random weights, in the hub's format."""
 
+import torch
 import transformers as tf
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -90,10 +91,41 @@ def save_omdet(folder):
         decoder_num_layers=2,
         decoder_dim_feedforward=32,
     )
-    randomize(tf.OmDetTurboForObjectDetection(config)).save_pretrained(folder)
+    model = randomize(tf.OmDetTurboForObjectDetection(config))
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)  # or nothing of the picture would come through
+    _even_out(model)
+    model.save_pretrained(folder)
     DetrImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
     clip_tokenizer().save_pretrained(folder)
     return folder
+
+
+@torch.inference_mode()
+def _even_out(model):
+    """Let the words compete: random queries are much alike, and would all prefer the same one.
+
+    What the queries have in common is taken out of the space that the words are projected into,
+    and what the words have in common as well.
+    """
+    tokens = clip_tokenizer()(WORDS, padding="max_length", max_length=LENGTH, return_tensors="pt")
+    asked = {f"classes_{k}": tokens[k] for k in ("input_ids", "attention_mask")}
+    asked |= {f"tasks_{k}": tokens[k][:1] for k in ("input_ids", "attention_mask")}
+    pixels = torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+    queries, words = [], []
+    head = model.decoder.decoder_class_head[-1]
+    hooks = [
+        model.decoder.layers[-1].register_forward_hook(lambda *call: queries.append(call[2][0])),
+        head.register_forward_pre_hook(lambda _, given: words.append(given[0])),
+    ]
+    model(pixels, classes_structure=torch.tensor([len(WORDS)]), **asked)
+    for hook in hooks:
+        hook.remove()
+    common = torch.nn.functional.normalize(queries[0][0], dim=-1).mean(dim=0)
+    common /= common.norm()
+    head.weight -= common[:, None] * (common @ head.weight)
+    head.bias.copy_(-head.weight @ words[0].flatten(0, -2).mean(dim=0))
 
 
 def save_sam3(folder):
