@@ -35,6 +35,7 @@ class ExportSettings:
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_quality <= 1.0:
             raise ValueError(f"min_quality must be in [0, 1], got {self.min_quality}")
+        Pictures(self.pictures)  # refuses what it doesn't know
 
     def wants(self, item: LabelledItem) -> bool:
         if item.verdict is not None:

@@ -1,0 +1,165 @@
+"""What holds for every format: whole or not at all, the same bytes again, nothing left over."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from panoptic.coco import CocoPanoptic
+from panoptic.dataset.export import ExportSettings, export
+from panoptic.dataset.formats import FORMATS, ExportItem
+from panoptic.dataset.formats.base import Selection
+from panoptic.dataset.item import LabelledItem
+from panoptic.images import ImageError
+from prompts import Vocabulary
+from tests.panoptic.dataset.formats.labelled import WORDS, Labels, data_set, frames, write
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory):
+    return data_set(tmp_path_factory.mktemp("source"))
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_every_format_in_one_pass_gives_the_bytes_of_each_alone(items, tmp_path):
+    export(items, WORDS, tmp_path / "all", list(FORMATS))
+    for name in FORMATS:
+        (tmp_path / "alone").mkdir(exist_ok=True)
+        alone = write(tmp_path / "alone", name, items)
+        assert digest(alone) == digest(tmp_path / "all" / name)
+        again = write(tmp_path / "alone", name, items)
+        assert digest(again) == digest(tmp_path / "all" / name)
+    assert sorted(p.name for p in (tmp_path / "all").iterdir()) == sorted(FORMATS)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_error_leaves_the_earlier_export_as_it_was(items, tmp_path, name):
+    folder = write(tmp_path, name, items[:1])
+    before = digest(folder)
+
+    def broken():
+        yield items[0]
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space left"):
+        export(broken(), WORDS, tmp_path, [name])
+    assert digest(folder) == before
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_lost_its_picture_is_left_out_whole(items, tmp_path, name):
+    """The second frame of a clip cannot be read any more; the others are as if it never was."""
+
+    class Vanishing(Labels):
+        def picture(self, item, frame):
+            if frame == 2:
+                raise ImageError("'clip.mp4' has changed since it was labelled")
+            return super().picture(item, frame)
+
+    labels = Vanishing()
+    clip = items[-1]
+    labels.frames["torn"] = [clip.load(f) for f in range(clip.frames)]
+    labels.pictures["torn"] = [clip.picture(f) for f in range(clip.frames)]
+    torn = LabelledItem(
+        "torn", "clip.mp4", "video", clip.size, clip.split, None, None, clip.frames, reader=labels
+    )
+    (done,) = export([items[0], torn, *items[1:]], WORDS, tmp_path / "with", [name])
+    assert "torn: 'clip.mp4' has changed" in done.first_reason or name == "cvat_video"
+    without = digest(write(tmp_path / "without", name, items))
+    found = digest(done.folder)
+    assert found.pop("export.json") != without.pop("export.json")
+    assert found == without
+
+
+def test_verdicts_and_quality_decide(items, tmp_path):
+    chosen = [*items]
+    fields = {n: getattr(items[0], n) for n in ("source", "kind", "size", "split", "frames")}
+    for key, quality, verdict in (
+        ("bad", 0.9, "reject"),
+        ("poor", 0.2, None),
+        ("poor but right", 0.2, "accept"),
+        ("mended", 0.1, "corrected"),
+    ):
+        labels = Labels()
+        labels.frames[key] = [items[0].load()]
+        chosen.append(LabelledItem(key, quality=quality, verdict=verdict, reader=labels, **fields))
+    (done,) = export(chosen, WORDS, tmp_path, ["labelme"], ExportSettings(min_quality=0.3))
+    assert done.total == len(items) + 2
+    left_out = json.loads((done.folder / "export.json").read_text("utf-8"))["left_out"]
+    assert left_out == [
+        {"key": "bad", "reason": "rejected"},
+        {"key": "poor", "reason": "its quality is 0.200"},
+    ]
+
+
+def test_parts_and_segment_quality(items, tmp_path):
+    settings = ExportSettings(Selection("things", min_quality=0.6))
+    folder = write(tmp_path, "coco_panoptic", items, settings)
+    read = CocoPanoptic.open(folder / "annotations" / "panoptic_train.json")
+    assert [c["name"] for c in read.categories.values()] == [c.name for c in WORDS.things]
+    named = frames(items)
+    kept = 0
+    for image_id, image in read.images.items():
+        item, frame = named[image["file_name"].rpartition(".")[0]]
+        truth, found = item.load(frame), read.load(image_id)
+        wanted = [s for s in truth if s.is_thing and s.quality >= 0.6]
+        kept += len(wanted)
+        assert list(found) == wanted
+        np.testing.assert_array_equal(
+            found.ids, np.where(np.isin(truth.ids, [s.id for s in wanted]), truth.ids, 0)
+        )
+    assert 0 < kept < sum(len(i.load(f)) for i, f in named.values())
+
+
+def test_links(items, tmp_path):
+    folder = write(tmp_path, "labelme", items, ExportSettings(pictures="link"))
+    assert (folder / "train" / "a.jpg").samefile(items[0].source)
+
+
+def test_folders_of_others_are_left_alone(items, tmp_path):
+    (tmp_path / "davis").mkdir()
+    (tmp_path / "davis" / "thesis.tex").write_text("all my work")
+    with pytest.raises(ValueError, match="in the way"):
+        export(items, WORDS, tmp_path, ["labelme", "davis"])
+    assert [p.name for p in tmp_path.iterdir()] == ["davis"]
+    assert (tmp_path / "davis" / "thesis.tex").read_text() == "all my work"
+
+
+def test_requests_that_make_no_sense(items, tmp_path):
+    for formats, words, settings, message in (
+        ([], WORDS, None, "at least one format"),
+        (["labelme", "labelme"], WORDS, None, "named twice"),
+        (["word_document"], WORDS, None, "no format is called 'word_document'; there are coco_"),
+        (["labelme"], Vocabulary(stuff=["sky"]), ExportSettings(Selection("things")), "no things"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            export(items, words, tmp_path, formats, settings)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="parts are all"):
+        Selection("rest")
+    with pytest.raises(ValueError, match="copied or linked"):
+        ExportSettings(pictures="steal")
+
+
+def test_names_never_meet():
+    keys = ["a/b", "a--b", "a", "b", "a/b--c", "a--b/c", "a/b/c", "a-/b", "a/-b", "a---000000"]
+    keys += ["c d", "c_d", "c  d", "clip/000000", "clip--000000"]
+
+    def item(key, kind="image"):
+        return LabelledItem(key, key, kind, (1, 1), "train", None, None, 2, reader=Labels())
+
+    names = [ExportItem(item(key)).name for key in keys]
+    names += [ExportItem(item(key, "video")).frame_name(0) for key in ("a-", "clip")]
+    assert len({name.casefold() for name in names}) == len(names)
+    assert names[:4] == ["a--b", names[1], "a", "b"]
+    assert not any(" " in name for name in names)
