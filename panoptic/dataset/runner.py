@@ -16,6 +16,7 @@ from typing import Any
 from panoptic.dataset.engines import Engine
 from panoptic.dataset.errors import DatasetError, OutputError, TooManyErrors
 from panoptic.dataset.progress import Progress, Silent
+from panoptic.dataset.recipe import recipe_of
 from panoptic.dataset.records import Counts
 from panoptic.dataset.settings import DatasetSettings, describe, settings_hash
 from panoptic.dataset.sources import SourceLike, open_source
@@ -147,6 +148,14 @@ class _Either(threading.Event):
 def _engine(
     labeller: Labeller, vocabulary: Vocabulary, store: DatasetStore, settings: DatasetSettings
 ) -> Engine:
+    if settings.engine == "ray":
+        from panoptic.dataset.engines.ray import RayEngine
+
+        return RayEngine(recipe_of(labeller), vocabulary, store.files, settings)
+    if settings.workers > 1:
+        from panoptic.dataset.engines.processes import ProcessEngine
+
+        return ProcessEngine(recipe_of(labeller), vocabulary, store.files, settings)
     from panoptic.dataset.engines.local import LocalEngine
 
     return LocalEngine(labeller, vocabulary, store.files, settings)

@@ -8,6 +8,7 @@ that it would have without.
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import deque
@@ -53,12 +54,19 @@ class _File:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Pictures, decoded, that go through the models together; or a video; and what is broken."""
+    """Pictures, decoded, that go through the models together; or a video; and what is broken.
+
+    One with nothing in it asks for all that is finished to be told.
+    """
 
     tasks: tuple[tuple[Task, str], ...] = ()
     pictures: tuple[np.ndarray, ...] = ()
     video: Task | None = None
     outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.tasks or self.video or self.outcomes)
 
 
 def _keep_some(files: list[_File]) -> list[_File]:
@@ -91,6 +99,7 @@ class Worker:
     ) -> Iterator[list[Outcome]]:
         """Outcomes of all tasks that aren't done, soon after their labels are on the disk.
 
+        An empty chunk says that the next may be long in coming: all that is finished is told.
         After ``stop`` is set, what is decoded already is finished and nothing more begun. Raises
         ``OutputError`` where labels can't be written, ``DatasetError`` where the models fail on
         everything.
@@ -115,7 +124,9 @@ class Worker:
                     for task, content, result, seconds in self._label(batch, finished):
                         waiting.append(writers.submit(self._write, task, content, result, seconds))
                     while waiting and (
-                        waiting[0].done() or len(waiting) > settings.ahead * settings.batch
+                        waiting[0].done()
+                        or len(waiting) > settings.ahead * settings.batch
+                        or batch.is_empty
                     ):
                         finished.append(waiting.popleft().result())
                     if finished:
@@ -137,6 +148,8 @@ class Worker:
         for chunk in chunks:
             if is_over():
                 return
+            if not chunk:
+                yield _Batch()
             images = [task for task in chunk if task.unit.kind == "image"]
             looked_at = list(readers.map(self._look_at, images))
             if outcomes := tuple(outcome for _, outcome in looked_at if outcome is not None):
@@ -226,7 +239,7 @@ class Worker:
                 finished.append(_failure(task, result, start))
             elif not task.done:
                 self._worked = True
-                yield task, content, result, seconds
+                yield task, content, _bare(result), seconds
 
     def _one_by_one(self, batch: _Batch) -> list[PanopticSegmentation | Exception]:
         """One picture, or all of them together in too little memory, must not fail the others."""
@@ -278,6 +291,14 @@ def mean_quality(segments: Sequence[SegmentRecord]) -> float | None:
         return 0.0
     judged = [s.quality for s in segments if s.quality is not None]
     return sum(judged) / len(judged) if judged else None
+
+
+def _bare(result: PanopticSegmentation) -> PanopticSegmentation:
+    """Without the picture and how it came about, which needn't wait for the disk."""
+    bare = copy.copy(result)
+    object.__setattr__(bare, "image", None)
+    object.__setattr__(bare, "explanation", None)
+    return bare
 
 
 def unwritable(files: LabelFiles, error: OSError) -> OutputError:

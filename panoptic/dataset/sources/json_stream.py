@@ -10,6 +10,7 @@ from typing import Any, TextIO
 _BLOCK = 1 << 16
 _MAX_OBJECT = 1 << 20
 _SPACE = re.compile(r"[ \t\n\r]*")
+_AFTER = tuple(",]} \t\n\r")
 # What matters for finding the end of a value: strings as a whole, and brackets.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|"', re.DOTALL)
 
@@ -76,8 +77,8 @@ class _Reader:
         while True:
             try:
                 value, end = _decode(self._text, self._at)
-                # A number or word at the very end of what is read may go on.
-                if end < len(self._text) or start in '"[{' or not self._more():
+                # A number at the end of what is read may go on.
+                if start in '"[{' or self._text[end : end + 1] in _AFTER or not self._more():
                     self._at = end
                     return value
             except json.JSONDecodeError as error:

@@ -50,6 +50,10 @@ class TarSource:
                     span = (member.offset_data, member.size)
                     stamp = f"{member.size}-{member.mtime}"
                     yield Unit(f"{shard}/{member.name}", self.label, kind, span, stamp)
+                # tarfile takes a damaged header for the end, which is a block of zeros.
+                stream.seek(tar.offset)
+                if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
+                    raise tarfile.ReadError("no member begins where one should")
         except tarfile.TarError as error:
             problem = f"the shard is damaged from here on: {error}"
             yield Unit(f"{shard}/…", self.label, problem=problem)

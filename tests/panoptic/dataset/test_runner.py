@@ -258,7 +258,7 @@ def test_two_runs_into_one_folder_are_refused(source, tmp_path):
 def test_another_source_needs_another_folder(source, tmp_path):
     label(source, tmp_path / "out")
     fill(tmp_path / "other", 2)
-    with pytest.raises(DatasetError, match="holds the labels of .*another source"):
+    with pytest.raises(DatasetError, match=r"holds the labels of .*another source"):
         label(tmp_path / "other", tmp_path / "out")
 
 
@@ -267,7 +267,7 @@ def test_labels_without_a_manifest_are_not_overwritten(source, tmp_path):
     before = contents(tmp_path / "out")
     for path in (tmp_path / "out").glob("manifest.sqlite*"):
         path.unlink()
-    with pytest.raises(DatasetError, match="no manifest.sqlite that knows them"):
+    with pytest.raises(DatasetError, match=r"no manifest\.sqlite that knows them"):
         label(source, tmp_path / "out")
     assert contents(tmp_path / "out") == before
 

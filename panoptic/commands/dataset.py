@@ -1,0 +1,176 @@
+"""``panoptic dataset``: a folder (or list, or shards) of pictures and videos in, a data set out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from typer import Argument, Option
+
+from panoptic.commands.command import add
+from panoptic.commands.common import (
+    ModelOptions,
+    SettingOptions,
+    WordOptions,
+    load_pipeline,
+    read_words,
+)
+from panoptic.commands.terminal import Progress
+
+if TYPE_CHECKING:
+    from panoptic.dataset.records import Failure
+    from panoptic.dataset.runner import DatasetRun
+
+RUN = "Run"
+SHOWN = 20
+"""The most broken items that are named while it runs; the manifest has all."""
+EPILOG = """\
+SOURCE is a folder with all below it, a picture or video, a pattern, a text list (.txt, a path or
+URL a line), a COCO JSON (its pictures beside it, or in --images), tar shards, a column of a
+Hugging Face data set, or a URL that fsspec can read.
+
+  panoptic dataset photos/ --things "car, person" --stuff "road, sky" -o out
+  panoptic dataset "photos/**/*.jpg" --vocabulary words.yaml -o out
+  panoptic dataset instances_val2017.json --images val2017/ ... -o out
+  panoptic dataset "shards/train-{000..012}.tar" ... -o out
+  panoptic dataset "datasets://beans?column=image&split=test" ... -o out
+
+Every label is on disk as soon as it is made, in out/labels and out/videos; the same command goes
+on where a run stopped, whatever stopped it. Broken items are recorded with the reason, and the
+exit code is then 1. Formats for other tools: --format, or panoptic export at any time.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    add(app, "dataset", run, panel="Label", epilog=EPILOG)
+
+
+def run(
+    source: Annotated[str, Argument(metavar="SOURCE", help="What to label, see below.")],
+    words: WordOptions,
+    models: ModelOptions,
+    settings: SettingOptions,
+    output: Annotated[Path, Option("-o", "--output", metavar="DIR")],
+    images: Annotated[
+        Path | None, Option(metavar="DIR", help="Where the pictures of a COCO JSON lie.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        Option("--format", metavar="NAME", help="Export to this format at the end; repeatable."),
+    ] = None,
+    redo: Annotated[
+        bool,
+        Option(
+            "--redo/--resume",
+            help="Label anew what was labelled with other words, models or settings; what a "
+            "person accepted or corrected stays. Without it such a folder is refused.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
+    max_errors: Annotated[
+        int | None,
+        Option(metavar="N", min=0, help="End when more items are broken.", rich_help_panel=RUN),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        Option(metavar="NAME", help="local, or ray for a cluster.", rich_help_panel=RUN),
+    ] = "local",
+    workers: Annotated[
+        int,
+        Option(
+            metavar="N",
+            min=1,
+            help="Processes with models of their own; GPUs are taken in turn.",
+            rich_help_panel=RUN,
+        ),
+    ] = 1,
+    batch: Annotated[
+        int,
+        Option(
+            metavar="N",
+            min=1,
+            help="Pictures that go through the models together.",
+            rich_help_panel=RUN,
+        ),
+    ] = 4,
+) -> int:
+    """Label a whole data set: resumable, with every label kept as soon as it is made."""
+    from panoptic.dataset.export import export
+    from panoptic.dataset.formats import FORMATS
+    from panoptic.dataset.settings import DatasetSettings
+    from panoptic.dataset.sources import open_source
+
+    # All that can be wrong about the request is found before models are loaded.
+    vocabulary = read_words(words, models)
+    unknown = set(formats or ()) - set(FORMATS)
+    if unknown:
+        raise ValueError(
+            f"no format is called {', '.join(sorted(unknown))}; there are {', '.join(FORMATS)}"
+        )
+    open_source(source, images)
+    how = DatasetSettings(
+        batch=batch, workers=workers, engine=engine, max_errors=max_errors, redo=redo
+    )
+    pipeline = load_pipeline(models, settings)
+    with _Shown() as progress:
+        result = pipeline.label_dataset(
+            source, vocabulary, output, images=images, settings=how, progress=progress
+        )
+    print(_summary(result))
+    if result.interrupted:
+        print("stopped; the same command goes on from here")
+        return 130
+    if formats:
+        with result.open() as store:
+            for made in export(store.items(), vocabulary, output / "export", formats):
+                left_out = f", {made.left_out} left out" if made.left_out else ""
+                print(f"{made.format}: {made.total} in {made.folder}{left_out}")
+    return 1 if result.counts.failed else 0
+
+
+class _Shown:
+    """A bar on a terminal; broken items on stderr, wherever that is."""
+
+    def __init__(self) -> None:
+        self._bar = Progress("items")
+        self._done = self._told = 0
+
+    def __enter__(self) -> _Shown:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.__exit__()
+
+    def scanning(self, count: int) -> None:
+        self._bar.update(0, None)
+
+    def begin(self, done: int, to_do: int) -> None:
+        if done:
+            self._bar.say(f"panoptic dataset: {done} labelled already, {to_do} to do")
+        self._bar.update(0, to_do)
+
+    def advance(self, done: int, failed: int) -> None:
+        self._done += done + failed
+        self._bar.advance(done + failed)
+
+    def failed(self, failure: Failure) -> None:
+        self._told += 1
+        if self._told <= SHOWN:
+            self._bar.say(f"panoptic dataset: left out: {failure.error}")
+        elif self._told == SHOWN + 1:
+            self._bar.say("panoptic dataset: more are left out; `panoptic report` lists all")
+
+    def say(self, text: str) -> None:
+        self._bar.say(text)
+
+
+def _summary(result: DatasetRun) -> str:
+    rate = result.labelled / result.seconds if result.seconds else 0.0
+    text = f"{result.labelled} labelled in {result.seconds:.0f} s ({rate:.2f} a second)"
+    if result.counts.done != result.labelled:
+        text += f", {result.counts.done} in all"
+    if result.counts.failed:
+        text += f"; {result.counts.failed} left out as broken"
+    return f"{text}; in {result.out}"

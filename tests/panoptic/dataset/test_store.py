@@ -1,0 +1,149 @@
+import sqlite3
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from panoptic.dataset.errors import DatasetError
+from panoptic.dataset.names import clean_key, free_key, printable
+from panoptic.dataset.runner import label_dataset
+from panoptic.dataset.sources.opening import content_hash
+from panoptic.dataset.store import DatasetStore, split_of
+from panoptic.images import ImageError
+from panoptic.segmentation import PanopticSegmentation, Segment
+from tests.panoptic.dataset.colours import WORDS, ColourLabeller, fill, picture
+
+
+@pytest.fixture
+def store(tmp_path):
+    fill(tmp_path / "in", 6)
+    label_dataset(ColourLabeller(), tmp_path / "in", WORDS, tmp_path / "out")
+    with DatasetStore.open(tmp_path / "out") as store:
+        yield store
+
+
+def corrected_like(item) -> PanopticSegmentation:
+    ids = np.full(item.size, 3, np.int32)
+    return PanopticSegmentation.from_ids(ids, [Segment(3, 3, "sand", False, 1.0)])
+
+
+def test_a_correction_takes_the_place_of_the_label_and_the_label_stays(store, tmp_path):
+    item = next(store.items())
+    before = item.load()
+    store.set_verdict(item.key, "corrected", corrected=corrected_like(item), note="all sand")
+    assert store.item(item.key).verdict == "corrected"
+    assert store.item(item.key).load() == corrected_like(item)
+    label_dataset(ColourLabeller(), tmp_path / "in", WORDS, tmp_path / "out")
+    assert store.item(item.key).load() == corrected_like(item)
+    store.set_verdict(item.key, None)
+    assert store.item(item.key).verdict is None
+    assert store.item(item.key).load() == before
+
+
+def test_corrections_that_do_not_fit_are_refused(store):
+    item = next(store.items())
+    other = PanopticSegmentation.from_ids(
+        np.full(item.size, 1, np.int32), [Segment(1, 1, "cat", True, 1.0)]
+    )
+    for correction, reason in (
+        (PanopticSegmentation.empty(3, 3), "its correction is"),
+        (other, "category 1 is 'ball' here, and 'cat'"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            store.set_verdict(item.key, "corrected", corrected=correction)
+    with pytest.raises(ValueError, match="go together"):
+        store.set_verdict(item.key, "corrected")
+    with pytest.raises(ValueError, match="go together"):
+        store.set_verdict(item.key, "accept", corrected=corrected_like(item))
+    with pytest.raises(ValueError, match="a verdict is one of"):
+        store.set_verdict(item.key, "fine")
+    with pytest.raises(KeyError, match="nothing"):
+        store.set_verdict("nothing", "accept")
+    assert store.item(item.key).verdict is None
+
+
+def test_a_picture_that_changed_or_went_is_told(store, tmp_path):
+    first, second, *_ = store.items()
+    Image.fromarray(picture(77)).save(first.source)
+    with pytest.raises(ImageError, match="has changed since it was labelled"):
+        first.picture()
+    (tmp_path / "in" / f"{second.key}.png").unlink()
+    with pytest.raises(ImageError, match="there is no such file"):
+        second.picture()
+
+
+def test_frames_that_are_not_there_are_told(store):
+    with pytest.raises(IndexError, match="frames 0 to 0, not 1"):
+        next(store.items()).load(1)
+
+
+def test_a_label_that_is_gone_is_told(store, tmp_path):
+    item = next(store.items())
+    (tmp_path / "out/labels" / f"{item.key}.json").unlink()
+    with pytest.raises(DatasetError, match="gone or damaged"):
+        item.load()
+
+
+def test_what_is_no_data_set_is_told(tmp_path):
+    with pytest.raises(DatasetError, match=r"no labelled data set: it has no manifest\.sqlite"):
+        DatasetStore.open(tmp_path)
+    with sqlite3.connect(tmp_path / "manifest.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(DatasetError, match="has format 99, this version reads 1"):
+        DatasetStore.open(tmp_path)
+
+
+def test_splits_follow_from_the_content_alone():
+    hashes = [content_hash(str(i).encode()) for i in range(4000)]
+    splits = [split_of(h) for h in hashes]
+    assert 0.77 < splits.count("train") / 4000 < 0.83
+    assert 0.08 < splits.count("val") / 4000 < 0.12
+    assert split_of(hashes[0], (0, 0, 1)) == "test"
+    assert split_of("0" * 32) == "train"
+    assert split_of("f" * 32) == "test"
+    with pytest.raises(ValueError, match="add up to 1"):
+        split_of(hashes[0], (0.5, 0.5, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("a/b.jpg", "a/b"),
+        ("photo.2024.01.jpeg", "photo_2024_01"),
+        ("../../etc/passwd", "__/__/etc/passwd"),
+        ("/etc/./x.png", "etc/x"),
+        ("C:\\temp\\x.png", "C_/temp/x"),
+        ("Straße/東京 1.png", "Straße/東京_1"),
+        ("cafe\u0301.png", "caf\u00e9"),
+        ("a\nb\x00c.png", "a_b_c"),
+        ("\u202egnp.exe.png", "_gnp_exe"),
+        ("x\udcff.png", "x_"),
+        (".png", "_png"),
+        ("", "_"),
+        ("con.jpg", "_con"),
+        ("-rf.jpg", "_-rf"),
+    ],
+)
+def test_keys_are_safe_paths(name, key):
+    assert clean_key(name) == key
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".png", "東" * 300 + ".png", "a/" * 900 + "b.png"])
+def test_keys_of_long_names_fit_and_differ(name):
+    key = clean_key(name)
+    assert len(key.encode()) <= 180
+    assert key != clean_key("y" + name)
+
+
+def test_keys_that_clash_in_any_case_are_numbered():
+    taken = set()
+    keys = []
+    for name in ("a/b.jpg", "a/b.png", "A/B.jpg", "a/b-2.jpg", "a/b"):
+        keys.append(free_key(name, taken.__contains__))
+        taken.add(keys[-1].casefold())
+    assert keys == ["a/b", "a/b-2", "A/B-3", "a/b-2-2", "a/b-4"]
+
+
+def test_text_of_strangers_is_printable():
+    assert printable("a\nb\x1b[31m\udcff") == "a\\nb\\x1b[31m\\udcff"
+    assert len(printable("x" * 1000)) == 400
