@@ -12,6 +12,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from panoptic.commands.terminal import hide_advice
+
 Run = Callable[..., int]
 EMPTY = inspect.Parameter.empty
 
@@ -73,6 +75,7 @@ def _with_exit_code(command: str, run: Run) -> Run:
 
     @functools.wraps(run)
     def guarded(context: typer.Context, traceback: bool, **values: Any) -> int:
+        hide_advice()
         try:
             code = run(**values)
             sys.stdout.flush()

@@ -6,13 +6,13 @@ package's note).
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
+from panoptic.commands.terminal import hide_advice
 from panoptic.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -229,8 +229,7 @@ def choose_device(name: str | None) -> str:
 
 def quiet() -> None:
     """Keeps libraries from writing between a command's own lines."""
-    warnings.filterwarnings("ignore", message="OpenCV .* is not installed", category=UserWarning)
-    warnings.filterwarnings("ignore", message="You'd better set embed_dim", category=UserWarning)
+    hide_advice()
     from transformers.utils import logging
 
     logging.set_verbosity_error()

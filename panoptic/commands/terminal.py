@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,3 +77,9 @@ def show(*tables: Table) -> None:
         for number, row in enumerate(table.rows):
             rich.add_row(*map(Text, row), end_section=number + 1 in table.rules)
         console.print(rich)
+
+
+def hide_advice() -> None:
+    """Keeps what libraries advise their programmers from standing between a command's lines."""
+    for message in ("OpenCV .* is not installed", "You'd better set embed_dim"):
+        warnings.filterwarnings("ignore", message=message, category=UserWarning)

@@ -1,8 +1,10 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -66,6 +68,61 @@ def test_a_picture_becomes_an_overlay_and_coco_files(command, picture_file, tmp_
     printed = capsys.readouterr().out
     assert "street.jpg" in printed
     assert "120 x 90" in printed
+
+
+def test_in_a_pipe_there_are_plain_lines_and_nothing_on_stderr(
+    models_folder, picture_file, tmp_path
+):
+    """In a process of its own: libraries advise their users when they are imported."""
+    given = [*WORDS, "--models", str(models_folder), "-o", str(tmp_path / "out")]
+    done = panoptic("image", str(picture_file), *given, "--box-threshold", "0.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    head, row, last = done.stdout.splitlines()
+    assert re.split("  +", head.strip()) == [
+        *("picture", "pixels", "things", "stuff", "unlabelled", "seconds")
+    ]
+    cells = re.split("  +", row.strip())
+    assert cells[:2] == ["street.jpg", "120 x 90"]
+    assert len(cells) == 6
+    assert last.startswith("1 labelled, in ")
+
+
+def test_pictures_of_every_kind_in_one_run(command, picture, tmp_path, capsys):
+    rgb = Image.fromarray(picture)
+    grey = np.asarray(rgb.convert("L"))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    odd = {
+        "portrait.png": (rgb.crop((0, 0, 40, 90)), {}),
+        "pixel.png": (rgb.crop((0, 0, 1, 1)), {}),
+        "grey.png": (rgb.convert("L"), {}),
+        "alpha.png": (rgb.convert("RGBA"), {}),
+        "deep.png": (Image.fromarray(grey.astype(np.uint16) * 257), {}),
+        "cmyk.jpg": (rgb.convert("CMYK"), {}),
+        "turned.jpg": (rgb, {"exif": turned}),
+    }
+    for name, (image, options) in odd.items():
+        image.save(tmp_path / name, **options)
+    whole = (tmp_path / "grey.png").read_bytes()
+    claims = bytearray(whole)
+    claims[16:24] = (200_000).to_bytes(4, "big") * 2  # width and height
+    claims[29:33] = zlib.crc32(bytes(claims[12:29])).to_bytes(4, "big")
+    bad = {"cut.png": whole[: len(whole) // 2], "claims.png": bytes(claims), "none.gif": b""}
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+    assert command(*(tmp_path / name for name in (*odd, *bad)), *WORDS, "--batch", "3") == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == len(bad)
+    for name, line in zip(bad, errors, strict=True):
+        assert line.startswith("panoptic image: left out: ")
+        assert name in line
+    coco = CocoPanoptic.open(tmp_path / "out" / "panoptic.json")
+    sizes = {i["file_name"]: (i["width"], i["height"]) for i in coco.images.values()}
+    assert sizes == {
+        **dict.fromkeys(odd, (120, 90)),
+        **{"portrait.png": (40, 90), "pixel.png": (1, 1), "turned.jpg": (90, 120)},
+    }
+    assert np.array_equal(coco.load(5).ids, coco.load(3).ids), "16 bits of grey are the same grey"
 
 
 def test_same_command_same_bytes(command, picture_file, tmp_path):
@@ -196,6 +253,26 @@ def panoptic(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, **options)
 
 
+def in_a_terminal(*arguments):
+    """What a command shows on a terminal 100 columns wide (colours left away), and its code."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "panoptic.cli", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65_536)
+        except OSError:  # how Linux says that the other side is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    return process.wait(), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+
+
 def test_help_is_quick_and_complete():
     code = (
         "import sys\nfrom panoptic.cli import main\n"
@@ -300,6 +377,21 @@ def test_models_are_listed_with_licence_and_place(capsys):
     assert "without the weights" in printed
 
 
+def test_models_knows_what_is_in_the_cache(tmp_path):
+    for number, name in enumerate(("config.json", "model.safetensors")):
+        where = tmp_path / "models--facebook--sam2.1-hiera-tiny"
+        (where / "refs").mkdir(parents=True, exist_ok=True)
+        (where / "refs" / "main").write_text("abc")
+        (where / "snapshots" / "abc").mkdir(parents=True, exist_ok=True)
+        (where / "snapshots" / "abc" / name).write_text("{}")
+        done = panoptic("models", env={**os.environ, "HF_HUB_CACHE": str(tmp_path)})
+        rows = [re.split("  +", line.strip()) for line in done.stdout.splitlines()]
+        here = {row[2]: row[-1] for row in rows if len(row) == 6}
+        assert here["facebook/sam2.1-hiera-tiny"] == ("no", "yes")[number]
+        assert here["facebook/sam2.1-hiera-large"] == "no"
+        assert here["in this package"] == "yes"
+
+
 def write_coco(folder, name, categories, ids, segments):
     with CocoPanopticWriter(folder, name, categories) as writer:
         writer.add(PanopticSegmentation.from_ids(ids, segments), "a.jpg")
@@ -330,6 +422,19 @@ def test_eval_prints_the_panoptic_quality(tmp_path, capsys):
     assert "100.0" in capsys.readouterr().out
     assert main(["eval", str(tmp_path / "none.json"), truth]) == 2
     assert last_line(capsys).startswith("panoptic eval: error: ")
+
+
+def test_on_a_terminal_eval_draws_a_table(tmp_path):
+    sky = [Segment(1, 7, "sky [blue]", False, 1)]
+    truth = write_coco(tmp_path, "truth", [], np.ones((4, 4), np.int32), sky)
+    code, shown = in_a_terminal("eval", truth, truth)
+    assert code == 0
+    assert "─────" in shown
+    row = next(line.split() for line in shown.splitlines() if line.strip().startswith("sky"))
+    assert row == ["sky", "[blue]", "100.0", "100.0", "100.0", "1", "1", "0", "0"]
+    plain = panoptic("eval", truth, truth).stdout
+    assert "─" not in plain
+    assert "sky [blue]  100.0  100.0  100.0        1   1   0   0" in plain
 
 
 def test_eval_understands_videos(tmp_path, capsys):
