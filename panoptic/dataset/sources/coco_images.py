@@ -47,7 +47,7 @@ def _unit(number: int, image: Any, folder: str) -> Unit:
         problem = f"entry {number} of images has no file_name"
         return Unit(f"images[{number}]", f"images[{number}]", problem=problem)
     path = PurePosixPath(name.replace("\\", "/"))
-    outside = path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name
-    if outside or not path.name:
+    outside = path.is_absolute() or ".." in path.parts or ":" in name.split("/")[0]
+    if outside or not path.name or "\0" in name:
         return Unit(name, name[:1000], problem="the file name leads out of the folder")
     return file_unit(str(path), os.path.join(folder, *path.parts))
