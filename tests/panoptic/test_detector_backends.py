@@ -15,6 +15,7 @@ from panoptic import PanopticPipeline, PipelineSettings, Vocabulary
 from panoptic.cli import main
 from panoptic.coco import CocoPanoptic
 from panoptic.merge import MergeSettings
+from panoptic.presets import PRESETS, Preset
 from tests.detectors.conftest import (  # noqa: F401
     bert_folder,
     mm_grounding_dino_folder,
@@ -112,6 +113,21 @@ def test_the_levels_are_the_detectors_own(models_folder, owlv2_folder, sam3_fold
     for folder, level in ((owlv2_folder, 0.1), (sam3_folder, 0.5)):
         pipeline = PanopticPipeline.from_pretrained(models_folder, things=str(folder))
         assert pipeline.things.settings.box_threshold == level
+
+
+def test_a_preset_may_have_any_of_them(
+    models_folder,
+    owlv2_folder,  # noqa: F811
+    monkeypatch,
+    words,
+    picture,
+):
+    parts = (str(owlv2_folder), str(models_folder / "clipseg"), str(models_folder / "sam2"))
+    monkeypatch.setitem(PRESETS, "owl", Preset(*parts))
+    pipeline = PanopticPipeline.from_pretrained("owl")
+    assert type(pipeline.things) is ZeroShotDetector
+    found = pipeline.things.detect(picture, words)
+    assert len(pipeline.trace(picture, words).boxes) == len(found) > 0
 
 
 def test_sam3s_masks_are_the_ones_that_are_merged(sam3, picture):
