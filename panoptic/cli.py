@@ -14,10 +14,10 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from panoptic.commands import dataset, demo, evaluate, image, models, video
+from panoptic.commands import dataset, demo, evaluate, export, image, models, review, video
 from panoptic.commands.command import TRACEBACK, report
 
-COMMANDS = (image, video, dataset, demo, evaluate, models)
+COMMANDS = (image, video, dataset, review, export, demo, evaluate, models)
 # Typer's name for a command line that makes no sense; where it lives differs between versions.
 UsageError: Any = typer.BadParameter.__mro__[1]
 

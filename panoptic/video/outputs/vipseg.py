@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ class VipsegOutput:
 
     def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
         root = folder / "vipseg"
+        _check_words(root / "frames", info)
         if start == 0:
             remove_frames(root / "pan_pred" / info.name)
         self._writer = VipsegWriter(root, info.name, info.vocabulary, start=start)
@@ -34,3 +36,20 @@ class VipsegOutput:
     @staticmethod
     def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
         return []  # later videos need what is known of this one for the JSON
+
+
+def _check_words(folder: Path, info: VideoInfo) -> None:
+    """One JSON of several videos needs one meaning of each category id."""
+    wanted = {c.id: c.name for c in info.vocabulary}
+    for path in sorted(folder.glob("*.jsonl")):
+        if path.stem == info.name:
+            continue
+        with path.open(encoding="utf-8") as file:
+            there = {c["id"]: c["name"] for c in json.loads(file.readline())["categories"]}
+        for id in sorted(wanted.keys() & there.keys()):
+            if wanted[id] != there[id]:
+                raise ValueError(
+                    f"{str(folder.parent)!r} holds {path.stem!r}, labelled with other words "
+                    f"(category {id} is {there[id]!r} there and {wanted[id]!r} here): give videos "
+                    "of different words folders of their own"
+                )

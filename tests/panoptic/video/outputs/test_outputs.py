@@ -10,7 +10,8 @@ from panoptic.video.layouts.sa_v import Masklets
 from panoptic.video.layouts.vipseg import VipsegVideos
 from panoptic.video.outputs import FORMATS, Outputs, VideoInfo
 from panoptic.video.outputs.detections import read_detections
-from panoptic.video.outputs.recording import remove_leftovers
+from panoptic.video.outputs.run import remove_leftovers
+from prompts import Vocabulary
 from tests.panoptic.video.outputs.videos import INFO, VOCABULARY, files_of, labelled
 
 LABELS = tuple(name for name in FORMATS if name != "overlay")
@@ -115,3 +116,11 @@ def test_a_table_without_the_columns_is_refused(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="lacks the columns class_id"):
         list(read_detections(tmp_path / "other.csv"))
+
+
+def test_videos_of_other_words_need_another_folder(tmp_path, frames):
+    finish(tmp_path, write(tmp_path, frames[:1], ("vipseg",)))
+    others = VideoInfo("second", Vocabulary(things=["car"], stuff=["road"]))
+    with pytest.raises(ValueError, match="holds .clip., labelled with other words"):
+        Outputs(tmp_path, others, ("vipseg",))
+    Outputs(tmp_path, VideoInfo("second", VOCABULARY), ("vipseg",))

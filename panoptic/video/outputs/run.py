@@ -85,14 +85,15 @@ def record(
 
     With ``resume``, goes on at the last checkpoint of a run with the same ``request``, or does
     nothing if that was done; the files are then, byte for byte, those of an undisturbed run.
-    ``progress`` is told how many frames are done. A live video may be ended by an interruption
-    (Ctrl-C), which counts as its end.
+    ``progress`` is told how many frames are done. A live video can't be resumed; an interruption
+    (Ctrl-C) is its end.
 
     Raises ``ValueError`` if there are no frames, or if a run can't be resumed.
     """
     settings = settings or RecordSettings()
     info = VideoInfo(video.name, vocabulary, video.fps)
     checkpoints = Checkpoints(folder, video.name, request)
+    resume = resume and not video.is_live
     if resume and (done := checkpoints.finished()) is not None:
         remove_leftovers(folder, info)
         return done
@@ -109,11 +110,12 @@ def record(
     outputs = Outputs(folder, info, settings.formats, begun.frame)
     summary = Summary(begun.summary)
 
-    def checkpoint(state: Any) -> None:
+    def checkpoint() -> None:
         outputs.checkpoint()
-        checkpoints.save(
-            Checkpoint(summary.content["frames"], state, summary.content, tuple(settings.formats))
-        )
+        state = None if video.is_live else labeller.state()
+        if state is not None:
+            frames, formats = summary.content["frames"], tuple(settings.formats)
+            checkpoints.save(Checkpoint(frames, state, summary.content, formats))
 
     progress(begun.frame)
     try:
@@ -124,15 +126,14 @@ def record(
             summary.add(frame)
             frames = summary.content["frames"]
             progress(frames)
-            if frames % settings.checkpoint_every == 0 and (state := labeller.state()) is not None:
-                checkpoint(state)
+            if frames % settings.checkpoint_every == 0:
+                checkpoint()
     except KeyboardInterrupt:
         if not video.is_live or not summary.content["frames"]:
             raise
     if not summary.content["frames"]:
         raise ValueError(f"{video.name}: there are no frames")
-    if (state := labeller.state()) is not None:
-        checkpoint(state)  # putting the files together may be killed, too
+    checkpoint()  # putting the files together may be killed, too
     outputs.close()
     checkpoints.finish(summary.content)
     remove_leftovers(folder, info)

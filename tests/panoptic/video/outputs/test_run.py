@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from panoptic.video.outputs import FORMATS
-from panoptic.video.outputs.recording import RecordSettings, record
+from panoptic.video.outputs.run import RecordSettings, record
 from panoptic.video.sources import VideoInput
 from sam2core.frames import IterFrames, open_frames
 from tests.panoptic.video.outputs.videos import VOCABULARY, decoded, files_of, labelled
@@ -104,7 +104,7 @@ def test_what_cannot_be_resumed_starts_at_the_first_frame(tmp_path, frames):
     again = Known(frames, resumable=False)
     run(tmp_path / "cut", frames, again, resume=True)
     assert again.labelled[0] == 0
-    run(tmp_path / "whole", frames, Known(frames, resumable=False))
+    run(tmp_path / "whole", frames)
     assert files_of(tmp_path / "cut") == files_of(tmp_path / "whole")
 
 
@@ -153,7 +153,7 @@ def test_settings_are_checked():
 def test_killed_with_sigkill_and_resumed_the_files_are_the_same(tmp_path, frames):
     program = (
         "from pathlib import Path\n"
-        "from tests.panoptic.video.outputs.test_recording import *\n"
+        "from tests.panoptic.video.outputs.test_run import *\n"
         "frames = labelled(frames=11)\n"
         f"run(Path({str(tmp_path / 'killed')!r}), frames, Known(frames, pause=0.5))\n"
     )
