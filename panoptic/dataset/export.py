@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from panoptic.dataset.formats import CannotHold, Exporter, ExportItem, new_exporter
-from panoptic.dataset.formats.base import Selection
+from panoptic.dataset.formats import new_exporter
+from panoptic.dataset.formats.base import CannotHold, Exporter, ExportItem, Selection
 from panoptic.dataset.formats.files import JsonLists
 from panoptic.dataset.formats.pictures import Mode, Pictures
 from panoptic.dataset.item import LabelledItem

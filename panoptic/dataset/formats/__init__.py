@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from panoptic.dataset.formats.base import CannotHold, Exporter, ExportItem
-from panoptic.dataset.formats.pictures import Pictures
-from prompts import Vocabulary
-
-__all__ = ["FORMATS", "CannotHold", "ExportItem", "Exporter", "Format", "Pictures", "new_exporter"]
+if TYPE_CHECKING:  # the list of formats is asked for by every command line
+    from panoptic.dataset.formats.base import Exporter, Pictures
+    from prompts import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,7 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def new_exporter(
-    name: str, folder: Path, vocabulary: Vocabulary, pictures: Pictures | None = None
-) -> Exporter:
+def new_exporter(name: str, folder: Path, vocabulary: Vocabulary, pictures: Pictures) -> Exporter:
     """An exporter of this name that writes into an empty folder.
 
     Raises ``ValueError`` for a name that no format has, or for a vocabulary that the format cannot
@@ -53,4 +50,4 @@ def new_exporter(
     if name not in FORMATS:
         raise ValueError(f"no format is called {name!r}; there are {', '.join(FORMATS)}")
     module = importlib.import_module(f"{__name__}.{name}")
-    return getattr(module, FORMATS[name].exporter)(folder, vocabulary, pictures or Pictures())
+    return getattr(module, FORMATS[name].exporter)(folder, vocabulary, pictures)

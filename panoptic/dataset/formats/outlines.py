@@ -71,6 +71,22 @@ def joined(rings: list[np.ndarray]) -> np.ndarray:
     return straightened(polygon)
 
 
+def filled(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The bool mask (H, W) of the pixels whose middle lies within a polygon (N, 2) of x, y.
+
+    Corners count as in ``edges``; where the polygon crosses itself, the even-odd rule decides.
+    """
+    height, width = size
+    turns = np.zeros((height, width + 1), np.uint8)
+    for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        low, high = sorted((y0, y1))
+        rows = np.arange(max(int(np.ceil(low - 0.5)), 0), min(int(np.ceil(high - 0.5)), height))
+        if rows.size:
+            x = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+            turns[rows, np.clip(np.floor(x - 0.5).astype(int) + 1, 0, width)] ^= 1
+    return np.bitwise_xor.accumulate(turns[:, :width], axis=1).astype(bool)
+
+
 def straightened(ring: np.ndarray) -> np.ndarray:
     """Without the points at which a ring (N, 2) goes straight on; turning back is no such point."""
     if len(ring) < 3:

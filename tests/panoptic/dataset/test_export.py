@@ -9,8 +9,8 @@ import pytest
 
 from panoptic.coco import CocoPanoptic
 from panoptic.dataset.export import ExportSettings, export
-from panoptic.dataset.formats import FORMATS, ExportItem
-from panoptic.dataset.formats.base import Selection
+from panoptic.dataset.formats import FORMATS
+from panoptic.dataset.formats.base import ExportItem, Selection
 from panoptic.dataset.item import LabelledItem
 from panoptic.images import ImageError
 from prompts import Vocabulary

@@ -122,6 +122,6 @@ def write(
 
 def frames(items: Iterable[LabelledItem]) -> dict[str, tuple[LabelledItem, int]]:
     """Item and frame by the file name that formats use."""
-    from panoptic.dataset.formats import ExportItem
+    from panoptic.dataset.formats.base import ExportItem
 
     return {ExportItem(i).frame_name(f): (i, f) for i in items for f in range(i.frames)}

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from panoptic.dataset.export import export
-from panoptic.dataset.formats import CannotHold, new_exporter
+from panoptic.dataset.formats import new_exporter
+from panoptic.dataset.formats.base import CannotHold
+from panoptic.dataset.formats.pictures import Pictures
 from panoptic.dataset.item import LabelledItem
 from panoptic.segmentation import PanopticSegmentation, Segment
 from prompts import Vocabulary
@@ -120,5 +122,7 @@ def test_its_own_scripts(street):
 def test_too_many_words_for_its_ids(tmp_path):
     words = Vocabulary(things=[f"thing {i}" for i in range(66)])
     with pytest.raises(CannotHold, match="'thing 65' has 66"):
-        new_exporter("cityscapes", tmp_path, words)
-    new_exporter("cityscapes", tmp_path, Vocabulary(stuff=[f"stuff {i}" for i in range(255)]))
+        new_exporter("cityscapes", tmp_path, words, Pictures())
+    new_exporter(
+        "cityscapes", tmp_path, Vocabulary(stuff=[f"stuff {i}" for i in range(255)]), Pictures()
+    )

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from panoptic.dataset.export import export
-from panoptic.dataset.formats import ExportItem
+from panoptic.dataset.formats.base import ExportItem
 from panoptic.dataset.item import LabelledItem
 from panoptic.segmentation import PanopticSegmentation, Segment
 from panoptic.video.layouts.davis import Davis, read_indices

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from panoptic.dataset.formats.outlines import centres, edges, joined, straightened
+from panoptic.dataset.formats.outlines import centres, edges, filled, joined, straightened
 
 
 def area(ring):
@@ -67,6 +67,22 @@ def test_centres_are_pixels_of_the_mask_and_neighbours(seed):
         touched[ring[:, 1], ring[:, 0]] = True
         assert np.abs(ring - np.roll(ring, 1, axis=0)).max() <= 1
     np.testing.assert_array_equal(touched, on_border)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_filled_again_they_give_the_mask(seed):
+    mask = ragged(seed)
+    np.testing.assert_array_equal(filled(joined(edges(mask)), mask.shape), mask)
+
+
+def test_filled_beyond_the_picture_and_slanted():
+    beyond = np.array([(-5, -5), (3, -5), (3, 2), (-5, 2)])
+    expected = np.zeros((4, 5), bool)
+    expected[:2, :3] = True
+    np.testing.assert_array_equal(filled(beyond, (4, 5)), expected)
+    triangle = np.array([(0.0, 0.0), (6.0, 6.0), (0.0, 6.0)])
+    expected = np.tril(np.ones((6, 6), bool), -1)  # middles on the line itself are on no side
+    assert (filled(triangle, (6, 6)) & expected).sum() == expected.sum()
 
 
 def test_far_corners_keep_their_place():

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panoptic.dataset.formats import CannotHold, new_exporter
+from panoptic.dataset.formats import new_exporter
+from panoptic.dataset.formats.base import CannotHold
+from panoptic.dataset.formats.pictures import Pictures
 from prompts import Vocabulary
 from tests.panoptic.dataset.formats.labelled import WORDS, frames, write
 
@@ -87,7 +89,7 @@ def test_datumaro(folder, items):
 def test_too_many_categories_are_refused(tmp_path):
     words = Vocabulary(things=[f"thing {i}" for i in range(255)])
     with pytest.raises(CannotHold, match="254 categories, this has 255"):
-        new_exporter("pascal_voc", tmp_path, words)
+        new_exporter("pascal_voc", tmp_path, words, Pictures())
 
 
 def test_the_label_map_lists_every_class(folder):

@@ -1,0 +1,166 @@
+"""``panoptic review``: labels that need a look, and verdicts on them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Option
+
+from panoptic.commands.command import add, report
+from panoptic.commands.terminal import show
+from panoptic.tables import Table
+
+if TYPE_CHECKING:
+    from panoptic.dataset.item import Verdict
+    from panoptic.dataset.review import Doubt
+    from panoptic.dataset.store import DatasetStore
+
+VERDICTS = "Verdicts"
+HEAD = ("key", "quality", "verdict", "worst segments", "picture")
+EPILOG = """\
+Without verdicts it lists the labels whose quality is below --below and that nobody judged yet, the
+worst first. With verdicts it records them: they last through further runs, and decide what is
+exported. Rejected ones never are, accepted and corrected ones always.
+
+  panoptic review out --below 0.4
+  panoptic review out --accept street/17 --accept street/18 --reject blurred
+  panoptic review out --correct street/19=edited/street--19.json
+  panoptic review out --verdicts verdicts.jsonl
+
+A corrected file is COCO panoptic (JSON, or a PNG of the first label's ids), LabelMe's JSON, Label
+Studio's JSON export or CVAT's XML. To get files to correct: panoptic export.
+
+A line of verdicts.jsonl is {"key": "street/17", "verdict": "accept", "note": "ok"}, for a
+correction with "file". Exit code 1 if some of the verdicts could not be taken.
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One verdict that was asked for; ``file`` is the corrected one."""
+
+    key: str
+    verdict: Verdict | None
+    note: str
+    file: Path | None = None
+
+
+def register(app: typer.Typer) -> None:
+    add(app, "review", run, panel="Use", epilog=EPILOG)
+
+
+def run(
+    dataset: Annotated[Path, Argument(metavar="OUT", help="What panoptic dataset wrote.")],
+    below: Annotated[
+        float, Option(metavar="Q", min=0, max=1, help="List qualities below this.")
+    ] = 0.5,
+    most: Annotated[int, Option(metavar="N", min=1, help="List no more than these.")] = 40,
+    decided: Annotated[bool, Option("--decided", help="List those with a verdict, too.")] = False,
+    as_json: Annotated[bool, Option("--json", help="List as JSON, a line an item.")] = False,
+    accept: Annotated[
+        list[str] | None, Option(metavar="KEY", help="It is right.", rich_help_panel=VERDICTS)
+    ] = None,
+    reject: Annotated[
+        list[str] | None, Option(metavar="KEY", help="It is useless.", rich_help_panel=VERDICTS)
+    ] = None,
+    correct: Annotated[
+        list[str] | None,
+        Option(metavar="KEY=FILE", help="This is right instead.", rich_help_panel=VERDICTS),
+    ] = None,
+    forget: Annotated[
+        list[str] | None,
+        Option(metavar="KEY", help="Take a verdict back.", rich_help_panel=VERDICTS),
+    ] = None,
+    verdicts: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Verdicts from JSON lines.", rich_help_panel=VERDICTS),
+    ] = None,
+    note: Annotated[
+        str, Option(metavar="TEXT", help="Kept with the verdicts.", rich_help_panel=VERDICTS)
+    ] = "",
+) -> int:
+    """List labels that need a look, or take verdicts on them."""
+    from panoptic.dataset.review import doubts
+    from panoptic.dataset.store import DatasetStore
+
+    asked = [Asked(key, "accept", note) for key in accept or ()]
+    asked += [Asked(key, "reject", note) for key in reject or ()]
+    for text in correct or ():
+        key, equals, file = text.partition("=")
+        if not equals:
+            raise ValueError(f"--correct takes KEY=FILE, got {text!r}")
+        asked.append(Asked(key, "corrected", note, Path(file)))
+    asked += [Asked(key, None, note) for key in forget or ()]
+    if verdicts is not None:
+        asked += _read(verdicts)
+    with DatasetStore.open(dataset) as store:
+        if asked:
+            return _record(store, asked)
+        found, total = doubts(store, below, most=most, decided=decided)
+        if as_json:
+            for doubt in found:
+                print(json.dumps(_json(doubt), ensure_ascii=False))
+            return 0
+        if found:
+            show(Table(HEAD, [_row(doubt, store) for doubt in found], numbers={1}))
+            print()
+        more = f", of which {len(found)} are shown" if len(found) < total else ""
+        print(f"{total} of {len(store)} labels are below {below:g} and wait for a verdict{more}")
+    return 0
+
+
+def _read(path: Path) -> list[Asked]:
+    """Verdicts from JSON lines; corrected files lie relative to theirs."""
+    asked = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            key, verdict = entry["key"], entry["verdict"]
+            file = path.parent / entry["file"] if verdict == "corrected" else None
+            if verdict not in ("accept", "reject", "corrected", None):
+                raise ValueError(f"no verdict is called {verdict!r}")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{str(path)!r}, line {number}: expected key and verdict (accept, reject, null, or "
+                f"corrected with a file), got {line[:80]!r}"
+            ) from error
+        asked.append(Asked(key, verdict, entry.get("note", ""), file))
+    return asked
+
+
+def _record(store: DatasetStore, asked: list[Asked]) -> int:
+    from panoptic.dataset.review import correct
+
+    failed = 0
+    for each in asked:
+        try:
+            if each.file is not None:
+                correct(store, each.key, each.file, each.note)
+            else:
+                store.set_verdict(each.key, each.verdict, note=each.note)
+            print(f"{each.key}: {each.verdict or 'no verdict any more'}")
+        except (KeyError, ValueError, FileNotFoundError) as error:
+            failed += 1
+            report("panoptic review", str(error.args[0]) if error.args else str(error))
+    return 1 if failed else 0
+
+
+def _row(doubt: Doubt, store: DatasetStore) -> tuple[str, ...]:
+    item = doubt.item
+    reasons = doubt.reasons(store.vocabulary) or "-"
+    return item.key, f"{item.quality:.3f}", item.verdict or "-", reasons, item.source
+
+
+def _json(doubt: Doubt) -> dict[str, object]:
+    item = doubt.item
+    worst = [{"id": s.id, "category_id": s.category_id, "quality": s.quality} for s in doubt.worst]
+    return {
+        **{"key": item.key, "quality": item.quality, "verdict": item.verdict},
+        **{"source": item.source, "worst": worst},
+    }

@@ -1,0 +1,75 @@
+"""Which labels a person should look at, and what that person says of them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from panoptic.dataset.corrections import read_correction
+from panoptic.dataset.item import LabelledItem
+from panoptic.dataset.records import SegmentRecord
+from panoptic.dataset.store import DatasetStore
+from prompts import Vocabulary
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An item that falls under the threshold, and its worst segments, the worst first."""
+
+    item: LabelledItem
+    worst: tuple[SegmentRecord, ...]
+
+    def reasons(self, vocabulary: Vocabulary) -> str:
+        """The worst segments in words: "car #3 0.21, road 0.34"."""
+        told = []
+        for s in self.worst:
+            category = vocabulary.by_id(s.category_id) if s.category_id in vocabulary else None
+            name = category.name if category else "unknown"
+            number = f" #{s.id}" if category is None or category.is_thing else ""
+            told.append(f"{name}{number} {s.quality:.2f}")
+        return ", ".join(told)
+
+
+def doubts(
+    store: DatasetStore, below: float, *, most: int | None = None, decided: bool = False
+) -> tuple[list[Doubt], int]:
+    """Items whose quality is below the threshold, the worst first, and how many there are in all.
+
+    Items with a verdict are passed over, unless ``decided``. Only the ``most`` worst are held in
+    memory. Raises ``ValueError`` for a threshold outside [0, 1].
+    """
+    if not 0.0 <= below <= 1.0:
+        raise ValueError(f"the threshold must be in [0, 1], got {below}")
+    total = 0
+
+    def wanted() -> Iterable[tuple[float, int, LabelledItem]]:
+        nonlocal total
+        for item in store.items():
+            if item.quality is None or item.quality >= below or (item.verdict and not decided):
+                continue
+            total += 1
+            yield item.quality, total, item
+
+    found = wanted()
+    ordered = sorted(found) if most is None else heapq.nsmallest(most, found)
+    return [Doubt(item, worst_segments(store, item.key)) for _, _, item in ordered], total
+
+
+def worst_segments(store: DatasetStore, key: str, most: int = 3) -> tuple[SegmentRecord, ...]:
+    """The segments of the least quality as labelled, the worst first."""
+    judged = [s for s in store.segments(key) if s.quality is not None]
+    return tuple(sorted(judged, key=lambda s: (s.quality, s.id))[:most])
+
+
+def correct(store: DatasetStore, key: str, path: str | Path, note: str = "") -> int:
+    """Takes a corrected file for an item; returns how many of its frames it holds.
+
+    Raises ``CorrectionError`` (a ``ValueError``) if it is none, see ``read_correction``, and
+    ``KeyError`` if no item has this key.
+    """
+    item = store.item(key)
+    corrected = read_correction(path, item, store.vocabulary)
+    store.set_verdict(key, "corrected", corrected=corrected, note=note)
+    return len(corrected)
