@@ -1,0 +1,231 @@
+"""How fast a data set is labelled, and in how much memory: ``python -m benchmarks.throughput``.
+
+Demo scenes of mixed sizes, 6 things and 8 stuff words:
+
+- ours: ``label_dataset`` with the demo models,
+- the plain recipe on the same models (``benchmarks.plain_recipe``), one picture at a time, as it is
+  usually written: the text encoded anew for each picture, one pass of the vision tower for each
+  stuff word, one call of the mask decoder for each prompt; its labels are saved, too.
+
+Each runs in a process of its own. The share of time of each stage is that of our run, with its
+stages timed where they happen; stages overlap, so they may add up to more than the time that
+passed. Peak memory is measured once more with the first of the pictures, and ten times as many.
+Results go to ``benchmarks/results/throughput.json`` and ``.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.host import describe, peak_bytes
+from benchmarks.plain_recipe import plain_recipe
+from panoptic.coco import CocoPanopticWriter
+from panoptic.commands.common import quiet
+from panoptic.dataset.runner import label_dataset
+from panoptic.dataset.settings import DatasetSettings
+from panoptic.demo.artwork import TRAINING_VENDORS, load_artwork
+from panoptic.demo.scenes import HELD_OUT_WORLD, World
+from panoptic.images import load_image
+from prompts import Vocabulary
+
+RESULTS = Path(__file__).parent / "results"
+SIZES = ((192, 256), (256, 192), (224, 224), (160, 288))
+WORDS = Vocabulary(
+    things=["cat", "car", "tree", "house", "apple", "fish"],
+    stuff=["sky", "grass", "water", "sand", "brick", "wood", "snow", "road"],
+)
+GOAL = 3.0
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def make_source(folder: Path, images: int, seed: int) -> None:
+    world = World(load_artwork(TRAINING_VENDORS), seed=HELD_OUT_WORLD)
+    folder.mkdir(parents=True)
+    for i in range(images):
+        rng = np.random.default_rng((seed, i))
+        scene = world.scene(rng, SIZES[i % len(SIZES)], things=(2, 6))
+        Image.fromarray(scene.image).save(folder / f"{i:06}.png")
+
+
+class Stages:
+    """Seconds spent in functions, by name; calls within a timed one belong to that."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inside = threading.local()
+        self._lock = threading.Lock()
+
+    def time(self, owner: Any, name: str, stage: str) -> None:
+        call: Callable[..., Any] = getattr(owner, name)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if getattr(self._inside, "now", False):
+                return call(*args, **kwargs)
+            self._inside.now = True
+            start = time.perf_counter()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self._inside.now = False
+                with self._lock:
+                    self.seconds[stage] += time.perf_counter() - start
+
+        setattr(owner, name, timed)
+
+
+def ours(source: Path, out: Path, settings: DatasetSettings, told: Any) -> None:
+    """Seconds, seconds by stage, peak memory."""
+    import panoptic.pipeline
+    from panoptic.dataset import work
+    from panoptic.dataset.labels import LabelFiles
+
+    pipeline = _pipeline()
+    stages = Stages()
+    if settings.workers == 1:
+        stages.time(work, "read_unit", "read files")
+        stages.time(work, "load_image", "decode pictures")
+        stages.time(pipeline.things, "detect_batch", "detect things")
+        stages.time(pipeline.stuff, "heatmaps_batch", "heatmaps of stuff")
+        stages.time(pipeline.segmenter, "set_image", "SAM 2: encode")
+        stages.time(pipeline.segmenter, "segment", "SAM 2: masks")
+        stages.time(panoptic.pipeline, "find_regions", "regions and points")
+        stages.time(panoptic.pipeline, "sample_prompts", "regions and points")
+        stages.time(panoptic.pipeline, "choose_stuff_masks", "choose stuff masks")
+        stages.time(panoptic.pipeline, "explain_merge", "merge")
+        stages.time(LabelFiles, "write", "write labels")
+    start = time.perf_counter()
+    run = label_dataset(pipeline, source, WORDS, out, settings=settings)
+    seconds = time.perf_counter() - start
+    assert run.failed == 0
+    told.send((seconds, dict(stages.seconds), peak_bytes()))
+
+
+def plain(source: Path, out: Path, settings: DatasetSettings, told: Any) -> None:
+    """As ``ours``, without stages."""
+    from detectors.base import Heatmaps
+    from sam2core import ImageSegmenter
+
+    pipeline = _pipeline()
+    segmenter = ImageSegmenter(pipeline.segmenter.model, prompts_per_batch=1)
+    stuff: Any = pipeline.stuff
+    things = Vocabulary.from_categories(WORDS.things)
+    words = [Vocabulary.from_categories([category]) for category in WORDS.stuff]
+    start = time.perf_counter()
+    with CocoPanopticWriter(out, categories=WORDS.to_coco()) as writer:
+        for path in sorted(source.iterdir()):
+            image = load_image(path)
+            boxes = pipeline.things.detect(image, things).clipped(*image.shape[:2])
+            maps = []
+            for word in words:
+                stuff._embedded = None
+                maps.append(stuff.heatmaps(image, word))
+            heatmaps = Heatmaps(
+                np.concatenate([m.probabilities for m in maps]),
+                np.concatenate([m.category_ids for m in maps]),
+            )
+            segmenter.set_image(image)
+            writer.add(plain_recipe(segmenter, boxes, heatmaps, WORDS), path.name)
+    told.send((time.perf_counter() - start, {}, peak_bytes()))
+
+
+def _pipeline() -> Any:
+    quiet()
+    from panoptic.pipeline import PanopticPipeline
+
+    return PanopticPipeline.from_pretrained("demo")
+
+
+def measure(run: Callable[..., None], *arguments: Any) -> tuple[float, dict[str, float], int]:
+    """What ``run`` tells from a process of its own."""
+    told, tell = SPAWN.Pipe(duplex=False)
+    process = SPAWN.Process(target=run, args=(*arguments, tell))
+    process.start()
+    tell.close()
+    try:
+        return told.recv()
+    finally:
+        process.join()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--memory-images", type=int, nargs="*", default=[500, 5000])
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-results", action="store_true", help="print only")
+    arguments = parser.parse_args()
+    settings = DatasetSettings(batch=arguments.batch, workers=arguments.workers)
+    content: dict[str, Any] = {"images": arguments.images, "workers": arguments.workers}
+    with tempfile.TemporaryDirectory(prefix="panoptic-throughput-") as name:
+        folder = Path(name)
+        make_source(folder / "in", arguments.images, arguments.seed)
+        print(f"{arguments.images} scenes drawn", flush=True)
+        seconds, stages, _ = measure(ours, folder / "in", folder / "ours", settings)
+        content["ours_per_second"] = arguments.images / seconds
+        content["stage_shares"] = {k: v / seconds for k, v in sorted(stages.items())}
+        print(f"ours: {content['ours_per_second']:.2f} a second", flush=True)
+        seconds, _, _ = measure(plain, folder / "in", folder / "plain", settings)
+        content["plain_per_second"] = arguments.images / seconds
+        content["speedup"] = content["ours_per_second"] / content["plain_per_second"]
+        print(f"plain recipe: {content['plain_per_second']:.2f} a second", flush=True)
+        content["peak_bytes"] = {}
+        for count in arguments.memory_images:
+            source = _repeated(folder / "in", folder / f"in{count}", count)
+            out = folder / f"out{count}"
+            _, _, content["peak_bytes"][str(count)] = measure(ours, source, out, settings)
+            print(f"{count}: {content['peak_bytes'][str(count)] / 2**20:.0f} MiB", flush=True)
+    content["machine"] = describe()
+    text = _text(content)
+    print(text)
+    if not arguments.no_results:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "throughput.json").write_text(json.dumps(content, indent=1) + "\n")
+        (RESULTS / "throughput.md").write_text(text + "\n", encoding="utf-8")
+    return 0 if content["speedup"] >= GOAL else 1
+
+
+def _repeated(source: Path, folder: Path, count: int) -> Path:
+    """So many pictures, by links: what is in them doesn't matter to memory."""
+    folder.mkdir()
+    pictures = sorted(source.iterdir())
+    for i in range(count):
+        (folder / f"{i:06}.png").symlink_to(pictures[i % len(pictures)])
+    return folder
+
+
+def _text(content: dict[str, Any]) -> str:
+    lines = [
+        "# Throughput", "",
+        f"{content['images']} demo scenes of four sizes (192 to 288 pixels), 6 things, 8 stuff "
+        f"words, {content['workers']} worker(s). Machine: {content['machine']}.", "",
+        "| | pictures a second |", "|---|---:|",
+        f"| `label_dataset` | {content['ours_per_second']:.2f} |",
+        f"| plain recipe, same models | {content['plain_per_second']:.2f} |",
+        f"| times as fast (goal {GOAL:.0f}) | {content['speedup']:.2f} |",
+    ]  # fmt: skip
+    if content["stage_shares"]:
+        lines += ["", "| stage | share of the time that passed |", "|---|---:|"]
+        lines += [f"| {k} | {100 * v:.1f} % |" for k, v in content["stage_shares"].items()]
+    if content["peak_bytes"]:
+        lines += ["", "| pictures | peak memory |", "|---:|---:|"]
+        lines += [f"| {k} | {v / 2**20:.0f} MiB |" for k, v in content["peak_bytes"].items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

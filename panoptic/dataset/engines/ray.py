@@ -1,0 +1,174 @@
+"""Many machines: Ray Data with an actor for each GPU, or for each slot of a CPU.
+
+Source and output must lie where every machine finds them under the same name. The manifest stays
+with the one that began the run. An actor that is lost is replaced, and what it had is done again:
+a label is written whole or not at all, and the same again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from panoptic.dataset.errors import DatasetError
+from panoptic.dataset.labels import PARTIAL, LabelFiles
+from panoptic.dataset.recipe import Recipe
+from panoptic.dataset.records import Outcome, Task
+from panoptic.dataset.settings import DatasetSettings
+from panoptic.dataset.work import Worker
+from prompts import Vocabulary
+
+_CHUNKS_A_JOB = 2000
+"""Tasks are handed to Ray in portions, so that the list of all never is in memory."""
+_RETRIES = 3
+
+
+class RayEngine:
+    """``settings.workers`` actors on the cluster at ``RAY_ADDRESS``, or on this machine."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        vocabulary: Vocabulary,
+        files: LabelFiles,
+        settings: DatasetSettings,
+    ) -> None:
+        self.recipe = recipe
+        self.vocabulary = vocabulary
+        self.files = files
+        self.settings = settings
+
+    def run(self, chunks: Iterator[list[Task]], stop: threading.Event) -> Iterator[list[Outcome]]:
+        ray = _started()
+        flag = StopFile(self.files.root.resolve() / PARTIAL / "stop")
+        has_gpus = ray.cluster_resources().get("GPU", 0) > 0
+        given = {
+            "recipe": self.recipe,
+            "device": "cuda" if has_gpus else None,
+            "vocabulary": self.vocabulary,
+            "root": self.files.root.resolve(),
+            "settings": self.settings,
+            "stop": flag,
+        }
+        with _watched(stop, flag):
+            while not stop.is_set() and (portion := list(islice(chunks, _CHUNKS_A_JOB))):
+                rows = [{"chunk": pickle.dumps(chunk)} for chunk in portion]
+                # A block is what goes to an actor, and comes again if that is lost.
+                table = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+                    ChunkActor,
+                    fn_constructor_kwargs=given,
+                    batch_size=1,
+                    compute=ray.data.ActorPoolStrategy(size=self.settings.workers),
+                    num_cpus=1,
+                    num_gpus=1 if has_gpus else None,
+                    max_restarts=-1,
+                    max_task_retries=_RETRIES,
+                )
+                yield from _outcomes(ray, table)
+
+
+class ChunkActor:
+    """A worker with its models, on whatever machine."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        device: str | None,
+        vocabulary: Vocabulary,
+        root: Path,
+        settings: DatasetSettings,
+        stop: StopFile,
+    ) -> None:
+        if device is None:
+            import torch
+
+            torch.set_num_threads(1)  # its slot is one CPU
+        self._stop = stop
+        self._worker = Worker(recipe(device), vocabulary, LabelFiles(root), settings)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
+        answers: list[list[Outcome] | DatasetError] = []
+        for pickled in batch["chunk"]:
+            chunk = pickle.loads(pickled)
+            try:
+                found = [o for some in self._worker.run([chunk], self._stop) for o in some]
+                answers.append(found)
+            except DatasetError as error:
+                answers.append(error)
+        return {"outcomes": [pickle.dumps(answer) for answer in answers]}
+
+
+class StopFile:
+    """An event that all machines see."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def set(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.touch()
+
+    def clear(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def is_set(self) -> bool:
+        return self.path.exists()
+
+
+def _outcomes(ray: Any, table: Any) -> Iterator[list[Outcome]]:
+    try:
+        for row in table.iter_rows():
+            answer = pickle.loads(row["outcomes"])
+            if isinstance(answer, DatasetError):
+                raise answer
+            if answer:
+                yield answer
+    except ray.exceptions.RayError as error:
+        first = str(error).strip().splitlines()[0]
+        raise DatasetError(
+            f"Ray gave up on a part of the work: {first}. What is done is on disk; the same "
+            "command goes on from it"
+        ) from error
+
+
+def _started() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise DatasetError(
+            "the engine ray takes the package: pip install 'panoptic[ray]'"
+        ) from error
+    if not ray.is_initialized():
+        local = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+        ray.init(log_to_driver=False, **local)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    return ray
+
+
+@contextlib.contextmanager
+def _watched(stop: threading.Event, flag: StopFile) -> Iterator[None]:
+    """Sets the flag when the event is set."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            if stop.is_set():
+                flag.set()
+                return
+
+    flag.clear()
+    thread = threading.Thread(target=watch, name="panoptic-stop", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        flag.clear()
