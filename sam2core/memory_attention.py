@@ -86,9 +86,9 @@ class MemoryAttention(nn.Module):
         """Condition a frame on the memories of N objects of the same memory extent.
 
         ``features`` (1 or N, dim, h, w) of the frame; ``spatial`` (N, T, h*w, memory_dim) and
-        the embedding of the age of each of the T memories, ``spatial_time`` (T, memory_dim);
+        the embedding of the age of each of the T memories, ``spatial_time`` (N, T, memory_dim);
         ``pointers`` (N, P, dim) and the encoding of their distance, ``pointer_time``
-        (P, memory_dim). P may be 0. Gives (N, dim, h, w).
+        (N, P, memory_dim). P may be 0. Gives (N, dim, h, w).
         """
         height, width = features.shape[-2:]
         position = sine_map(features.shape[1], height, width, features.device)
@@ -96,11 +96,11 @@ class MemoryAttention(nn.Module):
 
         memory_dim = spatial.shape[-1]
         place = flatten_map(sine_map(memory_dim, height, width, features.device))
-        placed = spatial + (place + spatial_time[:, None]).to(spatial.dtype)
+        placed = spatial + (place + spatial_time[:, :, None]).to(spatial.dtype)
         # A pointer is longer than a memory token: it becomes dim / memory_dim tokens.
         parts = pointers.shape[-1] // memory_dim
         pointer_tokens = pointers.unflatten(-1, (parts, memory_dim))
-        timed = pointer_tokens + pointer_time[:, None].to(pointers.dtype)
+        timed = pointer_tokens + pointer_time[:, :, None].to(pointers.dtype)
         unplaced = pointers.shape[1] * parts
 
         keys = torch.cat((placed.flatten(1, 2), timed.flatten(1, 2)), dim=1)

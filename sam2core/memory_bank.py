@@ -94,9 +94,9 @@ class Selection:
 
     @property
     def extent(self) -> tuple:
-        """Objects of equal extent can be conditioned as one batch."""
-        ages = tuple(age for _, age in self.spatial)
-        return ages, tuple(distance for _, distance in self.pointers), self.pointer_scale
+        """Objects of equal extent, as many memories of each kind, can be conditioned as one batch,
+        whatever the ages of these."""
+        return len(self.spatial), len(self.pointers), self.pointer_scale
 
 
 @dataclass

@@ -125,7 +125,7 @@ class Sam2(nn.Module):
         spatial = torch.stack(
             [torch.stack([_features(memory) for memory, _ in s.spatial]) for s in selections]
         ).to(device, dtype)
-        ages = torch.tensor([age for _, age in first.spatial], device=device)
+        ages = torch.tensor([[age for _, age in s.spatial] for s in selections], device=device)
         # Age 0, prompted, is the last row: it has no direction in time.
         spatial_time = self.memory_time[(ages - 1) % self.config.num_memories]
 
@@ -137,14 +137,14 @@ class Sam2(nn.Module):
                 for s in selections
             ]
         ).to(device, dtype)
-        distances = torch.tensor([d for _, d in first.pointers], device=device)
+        distances = torch.tensor([[d for _, d in s.pointers] for s in selections], device=device)
         with self._computing():
-            if self.config.version.pointer_time and len(distances):
+            if self.config.version.pointer_time and distances.numel():
                 scaled = distances.float() / first.pointer_scale
                 encoded = sine_time(scaled, self.config.dim)
                 pointer_time = self.pointer_time(encoded.to(self.no_pointer.dtype))
             else:
-                pointer_time = spatial_time.new_zeros(len(distances), self.config.memory_dim)
+                pointer_time = spatial_time.new_zeros(*distances.shape, self.config.memory_dim)
             features = self.memory_attention(
                 embedding.features, spatial, spatial_time, pointers, pointer_time
             )

@@ -31,15 +31,15 @@ def sine_map(channels: int, height: int, width: int, device: torch.device) -> Te
 
 
 def sine_time(distance: Tensor, channels: int) -> Tensor:
-    """Sine encoding (N, channels) of distances in time (N,), sines first, then cosines.
+    """Sine encoding (..., channels) of distances in time (...), sines first, then cosines.
 
     (Attention is all you need, arXiv 1706.03762, section 3.5, with paired frequencies.)
     """
     half = channels // 2
     index = torch.arange(half, dtype=torch.float32, device=distance.device)
     period = 10000.0 ** (2 * (index // 2) / half)
-    angle = distance.float()[:, None] / period
-    return torch.cat((angle.sin(), angle.cos()), dim=1)
+    angle = distance.float()[..., None] / period
+    return torch.cat((angle.sin(), angle.cos()), dim=-1)
 
 
 class RandomFourier(nn.Module):

@@ -114,6 +114,8 @@ def test_extent_tells_which_objects_can_share_a_batch():
     a, b = bank([8, 9], prompted=[0]).select(10), bank([8, 9], prompted=[0]).select(10)
     late = bank([9], prompted=[8]).select(10)
     assert a.extent == b.extent != late.extent
+    # How old the memories are makes no difference.
+    assert bank([7, 8], prompted=[2]).select(10).extent == a.extent
 
 
 def test_errors_name_the_settings():

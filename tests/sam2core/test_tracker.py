@@ -42,6 +42,26 @@ def test_objects_tracked_together_equal_objects_tracked_alone(model):
             close(a.presence[i], b.presence[0])
 
 
+def test_objects_of_different_age_share_a_batch_and_keep_their_own_times(model):
+    """Three objects prompted one after the other, in the end in one cohort."""
+    together = VideoTracker(model, settings=EXACT)
+    alone = [VideoTracker(model, settings=EXACT) for _ in range(3)]
+    frames = moving_square(24)
+    for index, frame in enumerate(frames):
+        together.step(frame)
+        for i, tracker in enumerate(alone):
+            tracker.step(frame)
+            if index == 2 * i:
+                together.prompt(i, mask=MASKS[i])
+                tracker.prompt(i, mask=MASKS[i])
+    assert len(list(together._cohorts())) == 1
+    all_three = together.step(frames[0])
+    for i, tracker in enumerate(alone):
+        one = tracker.step(frames[0])
+        close(all_three.logits[i], one.logits[0])
+        close(all_three.presence[i], one.presence[0])
+
+
 def test_the_result_does_not_depend_on_chunking(model):
     masks = np.concatenate([MASKS, MASKS[:, ::-1]])
     results = []
