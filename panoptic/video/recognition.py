@@ -19,17 +19,20 @@ def candidates(
 ) -> tuple[dict[int, Candidate], dict[int, Candidate]]:
     """The things that are out of sight, and those that are in sight, with the level for each.
 
-    Evidence has to be stronger for what was last seen in another shot, unless this place looks
-    like the end of that very shot: then the film has cut back to it.
+    What was last seen in another shot has a level of its own, unless this place looks like the end
+    of that very shot: then the film has cut back to it.
     """
     seen = {s.id for s in tracked}
-    hidden, in_sight = {}, {}
+    hidden: dict[int, Candidate] = {}
+    in_sight: dict[int, Candidate] = {}
     for member in [*roster.live.values(), *roster.shelf.values()]:
         if not member.is_thing or member.look is None:
             continue
-        level = settings.recognise
+        level: float | None = settings.recognise
         if member.shot != roster.shot and not _is_place(roster, member.shot, now, settings):
-            level = settings.recognise_after_cut
+            level = settings.recognise_elsewhere
+        if level is None:
+            continue
         side = in_sight if member.id in seen else hidden
         side[member.id] = Candidate(member.id, member.category_id, level)
     return hidden, in_sight

@@ -10,10 +10,9 @@ import numpy as np
 
 from panoptic.segmentation import PanopticSegmentation
 from panoptic.video.cuts import CutDetector
-from panoptic.video.discovery import Match, plan_look
-from panoptic.video.frame import Event, PanopticFrame
+from panoptic.video.frame import Event, EventKind, PanopticFrame
 from panoptic.video.layers import Layer, Layers, to_steps
-from panoptic.video.recognition import candidates, refresh_looks, similarities
+from panoptic.video.look import Look
 from panoptic.video.roster import Roster
 from panoptic.video.settings import VideoSettings
 from prompts import Category, Vocabulary
@@ -184,91 +183,12 @@ class VideoSession:
         """Look for the words, and prompt the tracker with what is new, found again or wrong."""
         self._since_look = 0
         found = self.pipeline.segment(image, self.vocabulary)
-        hidden, in_sight = candidates(self.roster, tracked, self._cuts.last, self.settings)
-        plan = plan_look(
-            tracked,
-            found,
-            self.roster.stuff,
-            hidden,
-            in_sight,
-            similarities(image, found, self.roster, {**hidden, **in_sight}),
-            self.settings,
-        )
-        masks: dict[int, np.ndarray] = {}
-        for match in plan.same:
-            self._confirm(match, found, masks, events)
-        for match in plan.again:
-            segment = found.segment(match.found)
-            if segment.is_thing or self.settings.reanchor or match.id in self.roster.shelf:
-                self._bring_back(match, found, masks, events)
-        if self.settings.discovery or not self.roster.live:
-            for id in plan.new:
-                segment = found.segment(id)
-                member = self.roster.enter(
-                    segment.category_id, segment.is_thing, segment.score, index
-                )
-                member.vote(segment.category_id, segment.score)
-                masks[member.id] = found.mask(id)
-        self._miss(plan.missed, tracked, events)
-        self._prompt(masks, tracked)
-        refresh_looks(image, found, self.roster, masks, plan.same)
-
-    def _confirm(
-        self,
-        match: Match,
-        found: PanopticSegmentation,
-        masks: dict[int, np.ndarray],
-        events: list[Event],
-    ) -> None:
-        """A segment was detected where it is followed: is it followed well?"""
-        settings, member = self.settings, self.roster.live[match.id]
-        segment = found.segment(match.found)
-        member.misses = 0
-        member.vote(segment.category_id, segment.score)
-        wrong = match.worth < settings.correct_below and segment.score >= settings.confident
-        if wrong and (settings.correction if segment.is_thing else settings.reanchor):
-            masks[match.id] = found.mask(match.found)
-            events.append(Event("corrected", match.id, f"mask, IoU was {match.worth:.2f}"))
-        elected = member.elected
-        if settings.correction and elected != member.category_id:
-            names = [self.vocabulary.by_id(c).name for c in (member.category_id, elected)]
-            member.category_id = elected
-            events.append(Event("corrected", match.id, f"{names[0]} is {names[1]}"))
-        if segment.category_id == member.category_id:
-            member.score = segment.score
-
-    def _bring_back(
-        self,
-        match: Match,
-        found: PanopticSegmentation,
-        masks: dict[int, np.ndarray],
-        events: list[Event],
-    ) -> None:
-        segment = found.segment(match.found)
-        if match.id in self.roster.shelf:
-            self.roster.take_back(match.id)
-        elif match.id not in self.roster.live:
-            self.roster.enter(segment.category_id, False, segment.score, self.frame_index)
-        member = self.roster.live[match.id]
-        if member.visible:
-            events.append(Event("corrected", match.id, "followed to a wrong place"))
-        member.misses, member.score = 0, segment.score
-        member.vote(segment.category_id, segment.score)
-        masks[match.id] = found.mask(match.found)
-
-    def _miss(
-        self, ids: tuple[int, ...], tracked: PanopticSegmentation, events: list[Event]
-    ) -> None:
-        """Count what no detection confirms; drop the mask of what never is."""
-        for id in ids:
-            member = self.roster.live[id]
-            if not (self.settings.correction if member.is_thing else self.settings.reanchor):
-                continue
-            member.misses += 1
-            if member.misses >= self.settings.max_misses:
-                if member.visible:
-                    events.append(Event("lost", id, f"not detected {member.misses} times"))
-                self._stop(id)
+        look = Look(self.roster, self.vocabulary, self.settings, index)
+        look.compare(image, tracked, found, self._cuts.last)
+        events += look.events
+        for id in look.dropped:
+            self._stop(id)
+        self._prompt(look.prompts, tracked)
 
     def _prompt(self, masks: dict[int, np.ndarray], tracked: PanopticSegmentation) -> None:
         """Prompt the tracker; stuff leaves out the things that stand before it."""
@@ -303,7 +223,7 @@ class VideoSession:
             name = self.vocabulary.by_id(member.category_id).name
             if member.id in shown:
                 if not member.visible:
-                    kind = "new" if member.sightings == 0 else "returned"
+                    kind: EventKind = "new" if member.sightings == 0 else "returned"
                     events.append(Event(kind, member.id, name))
                     member.sightings += 1
                 member.last_seen, member.shot = index, self.shot
