@@ -282,7 +282,7 @@ class PanopticPipeline:
         report = explain_merge(
             candidates, size, settings.merge, unknown=unknown, quality=self.quality
         )
-        result = replace(report.result, image=picture)
+        result = report.result.with_image(picture)
         return Trace(
             picture, vocabulary, boxes, thing_masks, heatmaps, covered, regions, prompt,
             tuple(stuff_masks), tuple(candidates), replace(report, result=result), settings,

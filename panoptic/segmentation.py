@@ -109,6 +109,9 @@ class PanopticSegmentation:
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "segments", segments)
         _check_segments(segments, measured)
+        self._check_image()
+
+    def _check_image(self) -> None:
         if self.image is not None and (
             self.image.dtype != np.uint8 or self.image.shape != (*self.ids.shape, 3)
         ):
@@ -288,6 +291,13 @@ class PanopticSegmentation:
         explained = copy.copy(self)
         object.__setattr__(explained, "explanation", explanation)
         return explained
+
+    def with_image(self, image: np.ndarray | None) -> PanopticSegmentation:
+        """The same result, carrying this picture (nothing is measured anew)."""
+        seen = copy.copy(self)
+        object.__setattr__(seen, "image", image)
+        seen._check_image()
+        return seen
 
     def overlay(self, image: Any = None, **options: Any) -> Image.Image:
         """The picture with segments, names and legend: see ``panoptic.show.overlay``."""

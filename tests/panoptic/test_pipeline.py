@@ -11,8 +11,14 @@ from PIL import Image
 
 from panoptic import PanopticPipeline, Vocabulary
 from panoptic.images import ImageError, load_image
+from panoptic.presets import DEMO_WEIGHTS
 from panoptic.quality import QualityModel
 from sam2core.automatic import AutomaticSettings
+
+needs_weights = pytest.mark.skipif(
+    not all((DEMO_WEIGHTS / part).is_dir() for part in ("grounding_dino", "clipseg", "sam2")),
+    reason="no demo weights yet",
+)
 
 
 def same(one, other):
@@ -62,6 +68,19 @@ def test_batch_equals_single(tiny, words, picture):
         same(result, tiny.segment(image, words))
 
 
+def test_one_image_pass_and_one_decoder_pass_for_things_and_one_for_stuff(tiny, words, picture):
+    passes = []
+    model = tiny.segmenter.model
+    for name in ("image_encoder", "mask_decoder"):
+        getattr(model, name).register_forward_hook(lambda *_, name=name: passes.append(name))
+    trace = tiny.trace(picture, words)
+    assert passes == ["image_encoder", "mask_decoder", "mask_decoder"]
+    assert len(trace.boxes) > 1
+    assert len(trace.regions) > 1
+    tiny.trace(picture, Vocabulary(stuff=["road", "sky"]))
+    assert passes[3:] == ["image_encoder", "mask_decoder"]
+
+
 def test_things_alone_and_stuff_alone(tiny, picture):
     things = tiny.segment(picture, Vocabulary(things=["car", "dog"]))
     assert len(things.things) > 0
@@ -106,6 +125,25 @@ def test_a_picture_of_8000_by_200(tiny, words):
     assert result.ids.shape == (200, 8000)
     upright = tiny.segment(image.transpose(1, 0, 2).copy(), words)
     assert upright.ids.shape == (8000, 200)
+
+
+@needs_weights
+def test_the_demo_models_take_a_wide_picture_at_their_own_size():
+    """What keeps 8,000 x 200 pixels quick: no model sees more of them than of a square."""
+    pipeline = PanopticPipeline.from_pretrained("demo")
+    seen = []
+    for model in (pipeline.things.model, pipeline.stuff.model.clip.vision_model):
+        model.register_forward_pre_hook(
+            lambda _, args, kwargs: seen.append((*args, *kwargs.values())[0].shape[-2:]),
+            with_kwargs=True,
+        )
+    image = np.full((200, 8000, 3), (120, 180, 230), np.uint8)
+    image[100:] = (60, 150, 60)
+    trace = pipeline.trace(image, Vocabulary(things=["cat"], stuff=["sky", "grass"]))
+    assert trace.result.ids.shape == (200, 8000)
+    assert len(seen) == 2
+    assert all(max(size) <= 192 for size in seen), seen
+    assert trace.heatmaps.probabilities.shape == (2, 19, 768)
 
 
 def encoded(image, format="PNG", **options):

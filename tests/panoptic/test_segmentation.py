@@ -118,6 +118,16 @@ def test_the_image_must_fit_the_map():
         PanopticSegmentation(IDS, (CAT_5, GRASS_2), image=np.zeros((4, 3, 3), np.uint8))
 
 
+def test_a_picture_can_be_put_to_a_result(result):
+    image = np.zeros((3, 4, 3), np.uint8)
+    seen = result.with_image(image)
+    assert seen.image is image
+    assert result.image is None
+    assert seen == result
+    with pytest.raises(ValueError, match="uint8 of shape"):
+        result.with_image(np.zeros((3, 5, 3), np.uint8))
+
+
 def test_empty_is_all_void():
     empty = PanopticSegmentation.empty(2, 3)
     assert (empty.height, empty.width, len(empty), empty.ids.any()) == (2, 3, 0, False)
