@@ -132,7 +132,7 @@ def test_clips_that_cannot_be_read_are_named_and_left_out(command, clip, tmp_pat
     empty.write_bytes(b"")
     text.write_text("no video at all")
     whole = encode(tmp_path / "whole.mp4", scene(1, 12), "libx264", "yuv420p")
-    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 19 // 20])
     bare = tmp_path / "bare"
     bare.mkdir()
     missing = tmp_path / "missing.mp4"
@@ -170,6 +170,17 @@ def test_unusual_videos(command, tmp_path, frames, options, size):
     assert len(pictures) == len(frames)
     expected = options.get("times", range(len(frames)))
     assert times == pytest.approx([t / 25 for t in expected], abs=0.01)
+
+
+def test_a_video_in_which_nothing_is_found_is_whole_too(command, clip, tmp_path, capsys):
+    levels = ["--box-threshold", 1, "--background", 1]
+    assert command(clip, *WORDS, *levels, "--format", "all") == 0
+    row = cells(capsys.readouterr().out)["drive"]
+    assert row[4:6] == ["0", "0"]
+    assert row[-3:-1] == ["100.0", "%"]
+    frames = list(VipsegVideos.open(tmp_path / "out" / "vipseg").frames("drive"))
+    assert [len(frame) for frame in frames] == [0] * 7
+    assert len(decoded(tmp_path / "out" / "overlays" / "drive.mp4")[0]) == 7
 
 
 def test_a_folder_of_pictures_has_the_pace_it_is_given(command, tmp_path):

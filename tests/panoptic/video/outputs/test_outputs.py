@@ -121,6 +121,6 @@ def test_a_table_without_the_columns_is_refused(tmp_path):
 def test_videos_of_other_words_need_another_folder(tmp_path, frames):
     finish(tmp_path, write(tmp_path, frames[:1], ("vipseg",)))
     others = VideoInfo("second", Vocabulary(things=["car"], stuff=["road"]))
-    with pytest.raises(ValueError, match="holds .clip., labelled with other words"):
+    with pytest.raises(ValueError, match=r"holds .clip., labelled with other words"):
         Outputs(tmp_path, others, ("vipseg",))
     Outputs(tmp_path, VideoInfo("second", VOCABULARY), ("vipseg",))

@@ -1,0 +1,90 @@
+"""The ways of labelling a clip that ``benchmarks.video_quality`` compares, on the same models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from panoptic.demo.clips import Clip
+from panoptic.pipeline import PanopticPipeline
+from panoptic.segmentation import PanopticSegmentation
+from panoptic.video.settings import VideoSettings
+from prompts import Vocabulary
+
+SWITCHES = tuple(f.name for f in fields(VideoSettings) if f.type == "bool")
+OURS, PLAIN, FRAMES = "ours", "first frame, propagated", "frame by frame, ids by IoU"
+SAME_IOU = 0.3
+"""Least IoU at which two masks of one category in frames that follow each other are one object:
+things of the demo world move by a fraction of their size from frame to frame."""
+
+
+def ablations() -> dict[str, VideoSettings]:
+    """Ours with one mechanism switched off at a time."""
+    return {f"without {name}": VideoSettings(**{name: False}) for name in SWITCHES}
+
+
+def sessions() -> dict[str, VideoSettings]:
+    """Ours, and what is left of it without any mechanism: the first frame's segments followed."""
+    return {OURS: VideoSettings(), PLAIN: VideoSettings(**dict.fromkeys(SWITCHES, False))}
+
+
+def label(
+    pipeline: PanopticPipeline, clip: Clip, vocabulary: Vocabulary, method: str
+) -> list[PanopticSegmentation]:
+    """The frames of a clip, labelled by the method of this name."""
+    if method == FRAMES:
+        return list(frame_by_frame(pipeline, clip.frames, vocabulary))
+    settings: Mapping[str, VideoSettings] = {**sessions(), **ablations()}
+    session = pipeline.video_session(vocabulary, settings[method])
+    # The picture isn't needed again, and a clip of them is large.
+    return [replace(session.step(image).segmentation, image=None) for image in clip.frames]
+
+
+def frame_by_frame(
+    pipeline: PanopticPipeline, images: np.ndarray, vocabulary: Vocabulary
+) -> Iterator[PanopticSegmentation]:
+    """Every frame labelled as a picture; a segment takes over the id of the one of its category
+    in the frame before that it overlaps most (by assignment), others get new ids."""
+    before: PanopticSegmentation | None = None
+    next_id = 1
+    for image in images:
+        found = pipeline.segment(image, vocabulary)
+        ids = {} if before is None else matched_ids(before, found)
+        for segment in found:
+            if segment.id not in ids:
+                ids[segment.id] = next_id
+                next_id += 1
+        before = renumbered(found, ids)
+        yield before
+
+
+def matched_ids(before: PanopticSegmentation, now: PanopticSegmentation) -> dict[int, int]:
+    """For the segments of a frame, the id of the segment before that each is."""
+    if not len(before) or not len(now):
+        return {}
+    ious = np.zeros((len(now), len(before)))
+    for i, a in enumerate(now):
+        mask = now.mask(a.id)
+        for j, b in enumerate(before):
+            if a.category_id == b.category_id:
+                shared = int((mask & (before.ids == b.id)).sum())
+                ious[i, j] = shared / (a.area + b.area - shared)
+    rows, columns = linear_sum_assignment(-ious)
+    return {
+        now.segments[i].id: before.segments[j].id
+        for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
+        if ious[i, j] >= SAME_IOU
+    }
+
+
+def renumbered(result: PanopticSegmentation, ids: Mapping[int, int]) -> PanopticSegmentation:
+    """The same result under other ids."""
+    table = np.zeros(int(result.ids.max()) + 1, np.int32)
+    for old, new in ids.items():
+        table[old] = new
+    return PanopticSegmentation.from_ids(
+        table[result.ids], [replace(s, id=ids[s.id]) for s in result]
+    )
