@@ -84,6 +84,13 @@ class Sam2Config:
                 f"dim must be a multiple of 32 and of decoder_heads, got dim={self.dim}, "
                 f"decoder_heads={self.decoder_heads}"
             )
+        pooling = {sum(self.blocks[:stage]) for stage in (1, 2, 3)}
+        if pooling & set(self.global_blocks):
+            raise ValueError(
+                f"a block that pools, the first of stages 2 to 4, must attend in windows (Meta's "
+                f"and transformers' models fail otherwise): {sorted(pooling)} pool, "
+                f"global_blocks is {self.global_blocks}"
+            )
         if self.num_memories < 1 or self.max_pointers < 2:
             raise ValueError(
                 f"num_memories must be at least 1 and max_pointers at least 2, got "

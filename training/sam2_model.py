@@ -16,9 +16,11 @@ CONFIG = Sam2Config(
     embed_dim=32,
     blocks=(1, 2, 3, 1),
     # From stride 16 on there are few tokens: attending to all of them costs little, and the
-    # model then depends on no window that would have to divide the picture.
-    global_blocks=(4, 5, 6),
-    window_sizes=(8, 4, 8, 4),
+    # model then depends on no window that would have to divide the picture. The block that pools
+    # into the last stage can't be a global one in other implementations: it has a window of all
+    # the 12 x 12 tokens.
+    global_blocks=(4, 5),
+    window_sizes=(8, 4, 12, 4),
     mlp_ratio=3.0,
     image_size=SIDE,
     dim=128,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -193,3 +195,8 @@ def test_shapes_are_checked(model):
         Sam2Config(image_size=100)
     with pytest.raises(ValueError, match="size must be one of"):
         Sam2Config.preset("huge")
+
+
+def test_a_block_that_pools_cannot_be_global():
+    with pytest.raises(ValueError, match="must attend in windows"):
+        replace(TINY, global_blocks=(sum(TINY.blocks[:3]),))
