@@ -14,10 +14,21 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from panoptic.commands import dataset, demo, evaluate, export, image, models, review, video
-from panoptic.commands.command import TRACEBACK, report
+from panoptic.commands import (
+    dataset,
+    demo,
+    evaluate,
+    export,
+    image,
+    models,
+    report,
+    review,
+    video,
+)
+from panoptic.commands.command import TRACEBACK
+from panoptic.commands.command import report as tell
 
-COMMANDS = (image, video, dataset, review, export, demo, evaluate, models)
+COMMANDS = (image, video, dataset, report, review, export, demo, evaluate, models)
 # Typer's name for a command line that makes no sense; where it lives differs between versions.
 UsageError: Any = typer.BadParameter.__mro__[1]
 
@@ -51,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = get_command(app).main(argv, "panoptic", standalone_mode=False)
     except UsageError as error:
         where = error.ctx.command_path if error.ctx else "panoptic"
-        report(where, f"{error.format_message()} (see {where} --help)")
+        tell(where, f"{error.format_message()} (see {where} --help)")
         return 2
     return code or 0
 
