@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from panoptic.tables import Table
@@ -71,9 +71,11 @@ def show(*tables: Table) -> None:
 
     console = Console()
     for table in tables:
-        rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+        rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         for place, title in enumerate(table.head):
-            rich.add_column(Text(title), justify="right" if place in table.numbers else "left")
+            justify: Literal["left", "right"] = "right" if place in table.numbers else "left"
+            # Names are there to be copied: broken where there is no room, never cut off.
+            rich.add_column(Text(title), justify=justify, overflow="fold")
         for number, row in enumerate(table.rows):
             rich.add_row(*map(Text, row), end_section=number + 1 in table.rules)
         console.print(rich)

@@ -253,10 +253,10 @@ def panoptic(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, **options)
 
 
-def in_a_terminal(*arguments):
-    """What a command shows on a terminal 100 columns wide (colours left away), and its code."""
+def in_a_terminal(*arguments, columns=100):
+    """What a command shows on a terminal so wide (colours left away), and its code."""
     ours, theirs = os.openpty()
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
     command = [sys.executable, "-m", "panoptic.cli", *map(str, arguments)]
     process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
@@ -422,6 +422,15 @@ def test_eval_prints_the_panoptic_quality(tmp_path, capsys):
     assert "100.0" in capsys.readouterr().out
     assert main(["eval", str(tmp_path / "none.json"), truth]) == 2
     assert last_line(capsys).startswith("panoptic eval: error: ")
+
+
+def test_a_narrow_terminal_breaks_names_and_cuts_none_off():
+    code, shown = in_a_terminal("models", columns=70)
+    assert code == 0
+    assert "…" not in shown
+    rows = [line for line in shown.splitlines() if line.rstrip().endswith(("yes", "no"))]
+    assert len(rows) >= 3 * len(PRESETS)
+    assert all(len(row) <= 70 for row in rows)
 
 
 def test_on_a_terminal_eval_draws_a_table(tmp_path):
