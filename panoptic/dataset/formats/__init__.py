@@ -36,6 +36,9 @@ FORMATS: dict[str, Format] = {
         Format("cvat_images", "CvatImagesExporter", "CVAT for images 1.1: masks, exact"),
         Format("cvat_video", "CvatVideoExporter", "CVAT for videos 1.1: polygon tracks, exact"),
         Format("labelme", "LabelmeExporter", "LabelMe: mask shapes beside pictures, exact"),
+        Format(
+            "fiftyone", "FiftyOneExporter", "FiftyOne: COCO instances as it imports them, exact"
+        ),
         Format("huggingface", "HuggingFaceExporter", "Parquet for datasets, exact"),
     )
 }

@@ -21,6 +21,9 @@ from prompts import Vocabulary
 class CocoInstancesExporter:
     """Image and annotation ids count through all splits, from 1, in the order of the items."""
 
+    pictures_folder = "{split}"
+    labels_file = "annotations/instances_{split}.json"
+
     def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: Pictures) -> None:
         self.folder = folder
         self.vocabulary = vocabulary
@@ -32,13 +35,14 @@ class CocoInstancesExporter:
         from supervision import mask_to_rle
 
         if item.split not in self._json:
-            path = self.folder / "annotations" / f"instances_{item.split}.json"
+            path = self.folder / self.labels_file.format(split=item.split)
             self._json[item.split] = JsonLists(path, "images", "annotations")
         lists = self._json[item.split]
         images, annotations = self._images, self._annotations
         with lists.together():
             for frame, result in item.frames():
-                stem = self.folder / item.split / item.frame_name(frame)
+                pictures = self.folder / self.pictures_folder.format(split=item.split)
+                stem = pictures / item.frame_name(frame)
                 picture = self.pictures.put(item, frame, stem)
                 images += 1
                 size = [result.height, result.width]

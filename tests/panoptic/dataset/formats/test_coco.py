@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from panoptic.coco import CocoPanoptic
 from panoptic.images import load_image
@@ -42,18 +43,25 @@ def test_pictures_stay_as_they_are_unless_exif_turns_them(items, tmp_path):
     assert (folder / "val" / "sub--b_1.png").exists()
 
 
-def test_instances_in_pycocotools(items, tmp_path):
+@pytest.mark.parametrize(
+    ("format", "labels", "pictures"),
+    [
+        ("coco_instances", "annotations/instances_{}.json", "{}"),
+        ("fiftyone", "{}/labels.json", "{}/data"),  # as FiftyOne's COCODetectionDataset lies
+    ],
+)
+def test_instances_in_pycocotools(items, tmp_path, format, labels, pictures):
     from pycocotools.coco import COCO
 
-    folder = write(tmp_path, "coco_instances", items)
+    folder = write(tmp_path, format, items)
     named = frames(items)
     seen = set()
     for split in ("train", "val", "test"):
-        path = folder / "annotations" / f"instances_{split}.json"
-        coco = COCO(path)
+        coco = COCO(folder / labels.format(split))
         names = {c["id"]: c["name"] for c in coco.loadCats(coco.getCatIds())}
         assert names == {c.id: c.name for c in WORDS}
         for image in coco.loadImgs(coco.getImgIds()):
+            assert (folder / pictures.format(split) / image["file_name"]).is_file()
             item, frame = named.pop(image["file_name"].rpartition(".")[0])
             truth = item.load(frame)
             found = coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))
