@@ -16,6 +16,7 @@ from panoptic.commands.terminal import hide_advice
 
 Run = Callable[..., int]
 EMPTY = inspect.Parameter.empty
+LESS_MEMORY = "smaller --models, a smaller --batch or pictures, or --device cpu may do"
 
 TRACEBACK = Annotated[
     bool, typer.Option("--traceback", help="Show where an error came from, for bug reports.")
@@ -91,6 +92,11 @@ def _with_exit_code(command: str, run: Run) -> Run:
                 raise
             report(f"panoptic {command}", error)
             return 2
+        except (MemoryError, RuntimeError) as error:
+            if traceback or context.find_root().params["traceback"] or not _no_memory(error):
+                raise
+            report(f"panoptic {command}", f"out of memory ({_first_line(error)}); {LESS_MEMORY}")
+            return 2
 
     parameters = [
         _keyword("context", typer.Context, EMPTY),
@@ -98,6 +104,16 @@ def _with_exit_code(command: str, run: Run) -> Run:
         _keyword("traceback", TRACEBACK, False),
     ]
     return _signed(guarded, parameters)
+
+
+def _no_memory(error: Exception) -> bool:
+    """torch says so in a RuntimeError, in one way for the CPU and in another for GPUs."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:120] or type(error).__name__
 
 
 def report(command: str, error: Exception | str) -> None:

@@ -59,7 +59,8 @@ def run(
     vocabulary = read_words(words, models)
     missing = [path for path in pictures if not path.is_file()]
     if len(missing) == len(pictures):
-        what = "is a folder; name the pictures in it" if missing[0].is_dir() else "is not there"
+        folder = "is a folder; name the pictures in it, or see `panoptic dataset`"
+        what = folder if missing[0].is_dir() else "is not there"
         raise ValueError(f"{str(missing[0])!r} {what}")
     output.mkdir(parents=True, exist_ok=True)
     pipeline = load_pipeline(models, settings)

@@ -342,7 +342,45 @@ def test_a_reader_that_leaves_is_no_error():
     assert (out.returncode, out.stderr) == (0, "")
 
 
-def test_groups_of_options_are_options(capsys):
+def command_line(run):
+    """A command line with the command ``work`` alone."""
+    app = Typer()
+    add(app, "work", run, panel="Work")
+    app.callback()(lambda traceback=False: None)
+    return lambda *given: get_command(app).main(["work", *given], "x", standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_too_little_memory_is_told_in_a_line(capsys, error):
+    def run() -> int:
+        raise error
+
+    work = command_line(run)
+    assert work() == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("panoptic work: error: out of memory (")
+    assert "--batch" in lines[0]
+    with pytest.raises(type(error)):
+        work("--traceback")
+
+
+def test_mistakes_of_the_program_keep_their_traceback():
+    def run() -> int:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        command_line(run)()
+
+
+def test_groups_of_options_are_options():
     @dataclass(frozen=True)
     class Size:
         width: Annotated[int, Argument()]
@@ -355,11 +393,7 @@ def test_groups_of_options_are_options(capsys):
         seen.append((size, colour))
         return 1
 
-    app = Typer()
-    add(app, "paint", run, panel="Paint")
-    app.callback()(lambda traceback=False: None)
-    given = ["paint", "4", "--colour", "blue"]
-    assert get_command(app).main(given, "x", standalone_mode=False) == 1
+    assert command_line(run)("4", "--colour", "blue") == 1
     assert seen == [(Size(4, 3), "blue")]
 
 
