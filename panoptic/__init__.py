@@ -11,22 +11,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from panoptic.pipeline import PanopticPipeline, PipelineSettings
     from panoptic.segmentation import PanopticSegmentation, Segment
+    from panoptic.video.frame import PanopticFrame
+    from panoptic.video.settings import VideoSettings
     from prompts import Category, Vocabulary
 
 _HOME = {
     "Category": "prompts",
+    "PanopticFrame": "panoptic.video.frame",
     "PanopticPipeline": "panoptic.pipeline",
     "PanopticSegmentation": "panoptic.segmentation",
     "PipelineSettings": "panoptic.pipeline",
     "Segment": "panoptic.segmentation",
+    "VideoSettings": "panoptic.video.settings",
     "Vocabulary": "prompts",
 }
 __all__ = [
     "Category",
+    "PanopticFrame",
     "PanopticPipeline",
     "PanopticSegmentation",
     "PipelineSettings",
     "Segment",
+    "VideoSettings",
     "Vocabulary",
 ]
 
