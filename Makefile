@@ -30,8 +30,8 @@ groundingdino-parity: .groundingdino/.ready
 
 .groundingdino/.ready: | $(VENV)/.ready-test
 	rm -rf .groundingdino
-	$(PIP) --no-deps --target .groundingdino groundingdino-py==0.4.0 addict yapf timm \
-		torchvision==0.28.0 opencv-python-headless
+	$(PIP) --no-deps --target .groundingdino groundingdino-py==0.4.0 addict==2.4.0 \
+		yapf==0.43.0 timm==1.0.31 torchvision==0.28.0 opencv-python-headless==5.0.0.93
 	touch $@
 
 setup: $(VENV)/.ready-test
