@@ -1,0 +1,35 @@
+"""Commands in processes of their own, in pipes and on terminals."""
+
+import os
+import re
+import subprocess
+import sys
+
+
+def panoptic(*arguments, **options):
+    command = [sys.executable, "-m", "panoptic.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def in_a_terminal(*arguments, columns=100):
+    """What a command shows on a terminal so wide (colours left away), and its code."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "panoptic.cli", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65_536)
+        except OSError:  # how Linux says that the other side is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    return process.wait(), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+
+
+def last_line(capsys):
+    return capsys.readouterr().err.strip().splitlines()[-1]
