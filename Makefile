@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check format setup clean test-groundingdino groundingdino-parity
+.PHONY: demo test check format setup clean test-formats test-groundingdino groundingdino-parity
 
 demo: $(VENV)/.ready-demo
 	HF_HUB_OFFLINE=1 $(BIN)/panoptic demo -o out/demo
@@ -34,6 +34,22 @@ groundingdino-parity: .groundingdino/.ready
 		yapf==0.43.0 timm==1.0.31 torchvision==0.28.0 opencv-python-headless==5.0.0.93
 	touch $@
 
+# The tools that exports are for bring old versions of numpy and others: they have an environment of
+# their own, which sees the packages of the first.
+test-formats: .formats/.ready
+	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/dataset/formats
+
+PACKAGES := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+
+.formats/.ready: | $(VENV)/.ready-test
+	rm -rf .formats
+	$(PYTHON) -m venv .formats
+	.formats/bin/pip install --quiet pytest datumaro==1.13.12 label-studio-sdk==2.1.2 \
+		labelme==6.3.1 segments-ai==1.33.0
+	.formats/bin/pip install --quiet --no-deps cityscapesscripts==2.3.0 pyquaternion==0.9.9
+	$(BIN)/python $(PACKAGES) > "$$(.formats/bin/python $(PACKAGES))/zz-panoptic.pth"
+	touch $@
+
 setup: $(VENV)/.ready-test
 
 $(BIN)/python:
@@ -48,4 +64,4 @@ $(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) .formats .groundingdino out build *.egg-info

@@ -153,7 +153,7 @@ def _record(store: DatasetStore, asked: list[Asked]) -> int:
 
 def _row(doubt: Doubt, store: DatasetStore) -> tuple[str, ...]:
     item = doubt.item
-    reasons = doubt.reasons(store.vocabulary) or "-"
+    reasons = doubt.reasons(store.vocabulary)
     return item.key, f"{item.quality:.3f}", item.verdict or "-", reasons, item.source
 
 

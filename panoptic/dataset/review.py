@@ -29,7 +29,7 @@ class Doubt:
             name = category.name if category else "unknown"
             number = f" #{s.id}" if category is None or category.is_thing else ""
             told.append(f"{name}{number} {s.quality:.2f}")
-        return ", ".join(told)
+        return ", ".join(told) or "nothing was found"
 
 
 def doubts(
