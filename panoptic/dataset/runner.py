@@ -114,7 +114,7 @@ class _Run:
         manifest = self.store.manifest
         halt = threading.Event()  # of ours, so that a run ended by errors isn't "interrupted"
         chunks = manifest.tasks(self.settings.chunk, self.fingerprint, self.store.files.has)
-        stop = _Either(self.stop, halt)
+        stop = _Either((self.stop, halt))
         for outcomes in engine.run(chunks, stop):
             manifest.record(outcomes, self.fingerprint)
             failures = [o for o in outcomes if o.error is not None]
@@ -134,15 +134,14 @@ class _Run:
             )
 
 
-class _Either(threading.Event):
-    """Set if one of two is."""
+@dataclass(frozen=True)
+class _Either:
+    """Set if one of them is."""
 
-    def __init__(self, one: threading.Event, other: threading.Event) -> None:
-        super().__init__()
-        self._both = (one, other)
+    events: tuple[threading.Event, ...]
 
     def is_set(self) -> bool:
-        return any(event.is_set() for event in self._both)
+        return any(event.is_set() for event in self.events)
 
 
 def _engine(

@@ -44,6 +44,12 @@ class Labeller(Protocol):
     ) -> list[PanopticSegmentation]: ...
 
 
+class StopSign(Protocol):
+    """An event, be it of threads, of processes or of machines."""
+
+    def is_set(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class _File:
     task: Task
@@ -95,7 +101,7 @@ class Worker:
         self._failed = 0
 
     def run(
-        self, chunks: Iterable[list[Task]], stop: threading.Event | None = None
+        self, chunks: Iterable[list[Task]], stop: StopSign | None = None
     ) -> Iterator[list[Outcome]]:
         """Outcomes of all tasks that aren't done, soon after their labels are on the disk.
 

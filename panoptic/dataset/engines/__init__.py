@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Protocol
 
 from panoptic.dataset.records import Outcome, Task
+from panoptic.dataset.work import StopSign
 
 
 class Engine(Protocol):
     """Labels chunks of tasks, wherever."""
 
-    def run(self, chunks: Iterator[list[Task]], stop: threading.Event) -> Iterator[list[Outcome]]:
+    def run(self, chunks: Iterator[list[Task]], stop: StopSign) -> Iterator[list[Outcome]]:
         """Outcomes, soon after their labels are on disk, in whatever order.
 
         After ``stop`` is set no chunk is begun, and what is in flight is finished. ``chunks`` may

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 from panoptic.dataset.labels import LabelFiles
 from panoptic.dataset.records import Outcome, Task
 from panoptic.dataset.settings import DatasetSettings
-from panoptic.dataset.work import Labeller, Worker
+from panoptic.dataset.work import Labeller, StopSign, Worker
 from prompts import Vocabulary
 
 
@@ -24,5 +23,5 @@ class LocalEngine:
     ) -> None:
         self._worker = Worker(labeller, vocabulary, files, settings)
 
-    def run(self, chunks: Iterator[list[Task]], stop: threading.Event) -> Iterator[list[Outcome]]:
+    def run(self, chunks: Iterator[list[Task]], stop: StopSign) -> Iterator[list[Outcome]]:
         return self._worker.run(chunks, stop)

@@ -22,7 +22,7 @@ from panoptic.dataset.labels import LabelFiles
 from panoptic.dataset.recipe import Recipe, devices
 from panoptic.dataset.records import Outcome, Task
 from panoptic.dataset.settings import DatasetSettings
-from panoptic.dataset.work import Worker
+from panoptic.dataset.work import StopSign, Worker
 from prompts import Vocabulary
 
 _AHEAD = 2  # chunks that a worker has, so that it never waits for the next
@@ -44,7 +44,7 @@ class ProcessEngine:
         self.files = files
         self.settings = settings
 
-    def run(self, chunks: Iterator[list[Task]], stop: threading.Event) -> Iterator[list[Outcome]]:
+    def run(self, chunks: Iterator[list[Task]], stop: StopSign) -> Iterator[list[Outcome]]:
         shared = _Shared(chunks, _context().Event())
         supervisors = [
             threading.Thread(

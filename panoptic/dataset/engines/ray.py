@@ -21,7 +21,7 @@ from panoptic.dataset.labels import PARTIAL, LabelFiles
 from panoptic.dataset.recipe import Recipe
 from panoptic.dataset.records import Outcome, Task
 from panoptic.dataset.settings import DatasetSettings
-from panoptic.dataset.work import Worker
+from panoptic.dataset.work import StopSign, Worker
 from prompts import Vocabulary
 
 _CHUNKS_A_JOB = 2000
@@ -44,7 +44,7 @@ class RayEngine:
         self.files = files
         self.settings = settings
 
-    def run(self, chunks: Iterator[list[Task]], stop: threading.Event) -> Iterator[list[Outcome]]:
+    def run(self, chunks: Iterator[list[Task]], stop: StopSign) -> Iterator[list[Outcome]]:
         ray = _started()
         flag = StopFile(self.files.root.resolve() / PARTIAL / "stop")
         has_gpus = ray.cluster_resources().get("GPU", 0) > 0
@@ -146,14 +146,14 @@ def _started() -> Any:
             "the engine ray takes the package: pip install 'panoptic[ray]'"
         ) from error
     if not ray.is_initialized():
-        local = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-        ray.init(log_to_driver=False, **local)
+        dashboard = None if os.environ.get("RAY_ADDRESS") else False
+        ray.init(log_to_driver=False, include_dashboard=dashboard)
     ray.data.DataContext.get_current().enable_progress_bars = False
     return ray
 
 
 @contextlib.contextmanager
-def _watched(stop: threading.Event, flag: StopFile) -> Iterator[None]:
+def _watched(stop: StopSign, flag: StopFile) -> Iterator[None]:
     """Sets the flag when the event is set."""
     ended = threading.Event()
 
