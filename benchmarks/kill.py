@@ -59,6 +59,7 @@ class Killed:
 
 
 def make_source(folder: Path, images: int, seed: int) -> None:
+    """In a process of its own, as ``content_of``."""
     world = World(load_artwork(TRAINING_VENDORS), seed=HELD_OUT_WORLD)
     for i in range(images):
         size = SIZES[i % len(SIZES)]
@@ -100,7 +101,21 @@ def begin(*arguments: Any) -> multiprocessing.process.BaseProcess:
 
 
 def content_of(out: Path) -> dict[str, str]:
-    """Digests of all that must be the same: label files, export, and the manifest's rows."""
+    """Digests of all that must be the same: label files, export, and the manifest's rows.
+
+    Taken in a process of its own, for this one to stay fit to be copied: decoders have threads.
+    """
+    told, tell = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=lambda: tell.send(_content_of(out)))
+    process.start()
+    tell.close()
+    try:
+        return told.recv()
+    finally:
+        process.join()
+
+
+def _content_of(out: Path) -> dict[str, str]:
     with DatasetStore.open(out) as store:
         export(store.items(), store.vocabulary, out / "export", ["coco_panoptic"])
     found = {
@@ -210,7 +225,11 @@ def main() -> int:
     runs: list[Killed] = []
     with tempfile.TemporaryDirectory(prefix="panoptic-kill-") as name:
         folder = Path(name)
-        make_source(folder / "in", arguments.images, arguments.seed)
+        drawing = FORK.Process(
+            target=make_source, args=(folder / "in", arguments.images, arguments.seed)
+        )
+        drawing.start()
+        drawing.join()
         start = time.perf_counter()
         process = begin(pipeline, folder / "in", folder / "undisturbed", settings)
         process.join()
