@@ -182,7 +182,7 @@ def _video_settings(detect_every: int | None, max_objects: int | None) -> VideoS
     from panoptic.video.settings import VideoSettings
 
     given = {"detect_every": detect_every, "max_objects": max_objects}
-    return VideoSettings(**{name: value for name, value in given.items() if value is not None})
+    return replace(VideoSettings(), **{n: value for n, value in given.items() if value is not None})
 
 
 def _open(
@@ -206,9 +206,9 @@ def _open(
             errors.append(error)
     if not opened:
         raise errors[0]
-    for error in errors:
-        problems.append(str(error))
-        bar.say(f"panoptic video: left out: {error}")
+    for text in map(str, errors):
+        problems.append(text)
+        bar.say(f"panoptic video: left out: {text}")
     names = unique_names([video.name for video in opened])
     return [replace(video, name=name) for video, name in zip(opened, names, strict=True)]
 
