@@ -181,7 +181,7 @@ def _formats(names: Sequence[str] | None) -> tuple[str, ...]:
 def _video_settings(detect_every: int | None, max_objects: int | None) -> VideoSettings:
     from panoptic.video.settings import VideoSettings
 
-    given = {"detect_every": detect_every, "max_objects": max_objects}
+    given: dict[str, Any] = {"detect_every": detect_every, "max_objects": max_objects}
     return replace(VideoSettings(), **{n: value for n, value in given.items() if value is not None})
 
 
