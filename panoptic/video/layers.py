@@ -79,13 +79,15 @@ class Layers:
         self,
         categories: Mapping[int, CategoryLike],
         stuff_weight: float,
+        stuff_logit: float,
         min_area: float,
         cleanup: MergeSettings,
         image: np.ndarray | None = None,
     ) -> PanopticSegmentation:
         """One id map: contested pixels go to the highest claim, crumbs and seams are cleaned up.
 
-        A claim is the mask's probability, times ``stuff_weight`` for stuff. ``min_area`` is the
+        A claim is the mask's probability, times ``stuff_weight`` for stuff, which claims from
+        ``stuff_logit`` on (0 or less) where things begin at 0. ``min_area`` is the
         smallest segment that is shown, as share of the picture; ``cleanup`` says what crumbs,
         holes and seams are (its other levels are those of still pictures). ``image`` is the frame
         itself, for displays.
@@ -94,7 +96,11 @@ class Layers:
         shown = [layer for layer in self.layers if not layer.is_empty]
         things = [categories[layer.category_id].is_thing for layer in shown]
         players = [
-            Player(layer.steps.astype(np.float32) / _STEPS, 1.0 if thing else stuff_weight)
+            Player(
+                layer.steps.astype(np.float32) / _STEPS,
+                1.0 if thing else stuff_weight,
+                0.0 if thing else stuff_logit,
+            )
             for layer, thing in zip(shown, things, strict=True)
         ]
         contest = Contest(players, self.size)

@@ -277,6 +277,7 @@ def compose(
     return layers.compose(
         {c.id: c for c in vocabulary},
         settings.stuff_weight,
+        settings.stuff_logit,
         settings.min_area,
         pipeline.settings.merge,
         image,

@@ -21,9 +21,9 @@ def layer(id, category, rows):
     return Layer(id, category, 0.8, 0.9, steps)
 
 
-def compose(*layers, size=(2, 4), weight=0.5, min_area=0.0):
+def compose(*layers, size=(2, 4), weight=0.5, logit=0.0, min_area=0.0):
     frame = Layers(0, size, ()).with_layers(layers)
-    return frame.compose({c.id: c for c in WORDS}, weight, min_area, PLAIN)
+    return frame.compose({c.id: c for c in WORDS}, weight, logit, min_area, PLAIN)
 
 
 def test_contested_pixels_go_by_logits():
@@ -37,6 +37,12 @@ def test_a_thing_stands_before_stuff():
     assert result.ids.tolist() == [[8, 3, 3, 8]] * 2
     even = compose(layer(3, CAT, "0550 0550"), layer(8, GRASS, "9999 9999"), weight=1.0)
     assert even.ids.tolist() == [[8] * 4] * 2
+
+
+def test_stuff_may_claim_what_nobody_else_does():
+    layers = layer(3, CAT, "0510 0510"), layer(8, GRASS, "9110 9110")
+    assert compose(*layers).ids.tolist() == [[8, 3, 0, 0]] * 2
+    assert compose(*layers, logit=-2.0).ids.tolist() == [[8, 3, 8, 0]] * 2
 
 
 def test_what_is_hidden_is_absent():
