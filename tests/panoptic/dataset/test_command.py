@@ -1,0 +1,60 @@
+import json
+
+import pytest
+
+from panoptic.cli import main
+from panoptic.dataset.store import DatasetStore
+from tests.panoptic.dataset.colours import fill
+
+WORDS = ["--things", "car, dog", "--stuff", "road"]
+
+
+@pytest.fixture
+def source(tmp_path):
+    fill(tmp_path / "in", 3)
+    return tmp_path / "in"
+
+
+def test_a_data_set_from_the_command_line(source, tmp_path, models_folder, capsys):
+    out = tmp_path / "out"
+    command = ["dataset", str(source), "--models", str(models_folder), "-o", str(out)]
+    assert main([*command, *WORDS, "--format", "coco_panoptic"]) == 0
+    assert "3 labelled in" in capsys.readouterr().out
+    with DatasetStore.open(out) as store:
+        assert len(store) == 3
+        assert [c.name for c in store.vocabulary] == ["car", "dog", "road"]
+    exported = list((out / "export/coco_panoptic").rglob("*.json"))
+    images = sum(len(json.loads(p.read_text()).get("images", ())) for p in exported)
+    assert images == 3
+
+    (source / "broken.png").write_bytes(b"no picture")
+    assert main([*command, *WORDS]) == 1
+    told = capsys.readouterr()
+    assert "3 labelled already, 1 to do" in told.err
+    assert "no picture of a known format" in told.err
+    assert "1 left out as broken" in told.out
+
+    assert main([*command, "--things", "car"]) == 2
+    assert "--redo" in capsys.readouterr().err
+    assert main([*command, "--things", "car", "--redo"]) == 1
+    assert "3 labelled in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["{in}"], "say what to look for"),
+        (["{in}/nothing", *WORDS], "there is no"),
+        (["{in}", *WORDS, "--format", "nonsense"], "no format is called nonsense"),
+        (["{in}", *WORDS, "--images", "{in}"], "belongs to a COCO JSON"),
+        (["{in}", *WORDS, "--engine", "steam"], "steam"),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_models_are_loaded(
+    source, tmp_path, capsys, arguments, told
+):
+    arguments = [argument.replace("{in}", str(source)) for argument in arguments]
+    out = tmp_path / "out"
+    assert main(["dataset", *arguments, "--models", "none such", "-o", str(out)]) == 2
+    assert told in capsys.readouterr().err
+    assert not out.exists()
