@@ -19,7 +19,7 @@ from panoptic.dataset.statistics import Histogram, Statistics
 from panoptic.dataset.store import DatasetStore
 from panoptic.images import ImageError
 
-_SIDE, _JPEG_QUALITY = 560, 82
+_SIDE, _JPEG_QUALITY = 480, 85
 
 
 @dataclass(frozen=True)

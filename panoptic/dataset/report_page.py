@@ -24,7 +24,7 @@ overflow-wrap:anywhere}
 td i{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.5em}
 .charts{display:flex;flex-wrap:wrap;gap:1.2rem}figure{margin:0}
 figcaption{font-size:.85rem;overflow-wrap:anywhere}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(260px,1fr));gap:1.2rem}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:1.2rem}
 .cards img{width:100%;border-radius:6px;display:block;margin-bottom:.3rem}
 pre{overflow:auto;font-size:.8rem}summary{cursor:pointer;margin-top:2rem}
 """

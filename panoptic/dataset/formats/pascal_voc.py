@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
-from panoptic.dataset.formats.base import ExportItem, Pictures
+from panoptic.dataset.formats.base import CannotHold, ExportItem, Pictures
 from panoptic.dataset.formats.files import NameLists, check_fewer, lookup, write_indices
 from panoptic.segmentation import PanopticSegmentation
 from panoptic.video.layouts.davis import palette
@@ -29,6 +29,11 @@ _MOST = 254  # 255 is void
 class PascalVocExporter:
     def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: Pictures) -> None:
         check_fewer(len(vocabulary), _MOST, "categories", "PASCAL VOC")
+        for category in vocabulary:
+            if ":" in category.name:
+                raise CannotHold(
+                    f"labelmap.txt has a colon after names, so none in {category.name!r}"
+                )
         self.folder = folder
         self.pictures = pictures
         self.vocabulary = vocabulary

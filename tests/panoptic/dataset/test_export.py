@@ -1,7 +1,9 @@
 """What holds for every format: whole or not at all, the same bytes again, nothing left over."""
 
+import gc
 import hashlib
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +126,46 @@ def test_parts_and_segment_quality(items, tmp_path):
 def test_links(items, tmp_path):
     folder = write(tmp_path, "labelme", items, ExportSettings(pictures="link"))
     assert (folder / "train" / "a.jpg").samefile(items[0].source)
+
+
+@pytest.mark.parametrize("name", ["coco_instances", "segments_ai", "cvat_images", "huggingface"])
+def test_memory_does_not_grow_with_the_number_of_items(items, tmp_path, monkeypatch, name):
+    # Rows of parquet are gathered up to a bound; here it is reached in both cases.
+    monkeypatch.setattr("panoptic.dataset.formats.huggingface._ROWS", 8)
+    small = items[0]
+    labels = Labels()
+    labels.frames = {f"{i:04}": [small.load()] for i in range(190)}
+
+    def stream(start, stop):
+        for i in range(start, stop):
+            yield LabelledItem(
+                **{"key": f"{i:04}", "source": small.source, "kind": "image", "size": small.size},
+                **{"split": "train", "quality": None, "verdict": None, "frames": 1},
+                reader=labels,
+            )
+
+    def peak(folder, start, stop):
+        gc.collect()
+        tracemalloc.start()
+        try:
+            export(stream(start, stop), WORDS, folder, [name])
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(tmp_path / "warm", 0, 10)  # imports and caches
+    few, many = peak(tmp_path / "few", 10, 40), peak(tmp_path / "many", 40, 190)
+    # Buffers fill up, but 120 more items (some 10 KB each, were they kept) make no difference.
+    assert many < few + 250_000
+
+
+def test_what_a_killed_export_left_is_cleared_away(items, tmp_path):
+    torn = tmp_path / ".labelme.part"
+    (torn / "train").mkdir(parents=True)
+    (torn / "train" / "half.json").write_text("{")
+    folder = write(tmp_path, "labelme", items)
+    assert [p.name for p in tmp_path.iterdir()] == ["labelme"]
+    assert not (folder / "train" / "half.json").exists()
 
 
 def test_folders_of_others_are_left_alone(items, tmp_path):

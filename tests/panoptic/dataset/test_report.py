@@ -108,7 +108,7 @@ def test_the_page(out):
         kind, _, data = source.partition(";base64,")
         assert kind == "data:image/jpeg"
         with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
-            assert max(picture.size) == 560
+            assert max(picture.size) == 480
     text = "".join(page.text)
     places = [text.index(key) for key in worst]
     assert places == sorted(places)

@@ -92,6 +92,12 @@ def test_too_many_categories_are_refused(tmp_path):
         new_exporter("pascal_voc", tmp_path, words, Pictures())
 
 
+def test_names_that_the_label_map_cannot_hold_are_refused(tmp_path):
+    words = Vocabulary(things=["sign: stop"])
+    with pytest.raises(CannotHold, match="colon"):
+        new_exporter("pascal_voc", tmp_path, words, Pictures())
+
+
 def test_the_label_map_lists_every_class(folder):
     lines = (folder / "labelmap.txt").read_text(encoding="utf-8").splitlines()
     assert lines[1:3] == ["background:0,0,0::", "car:128,0,0::"]
