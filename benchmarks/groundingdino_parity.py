@@ -53,7 +53,8 @@ EXPLANATION = (
     "rounding, the models may rank them differently; each of the two places then goes with the "
     "other's embedding, and these queries come out as different ones, though both models "
     "looked at the same places. Given the package's order of places, transformers gives the "
-    "package's boxes.",
+    "package's boxes. In float64 both come to one order by themselves (positions stay float32 "
+    "in both, so that agreement is not to the last digit).",
     "",
     "One more thing differs in the code: before it takes their logit, transformers keeps a box's "
     "coordinates 1e-5 away from 0 and 1, the authors 1e-3. It can matter to queries from padding "
