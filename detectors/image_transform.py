@@ -37,8 +37,7 @@ class ImageTransform:
     @classmethod
     def from_pretrained(cls, source: str) -> ImageTransform:
         """Read the numbers of a checkpoint's image processor (folder, or name on the hub)."""
-        # By its own module: until 5.17, the package asks for torchvision before it hands it out.
-        from transformers.models.auto.image_processing_auto import AutoImageProcessor
+        from transformers import AutoImageProcessor
 
         return cls.from_processor(AutoImageProcessor.from_pretrained(source, backend="pil"))
 
