@@ -25,8 +25,8 @@ class Event:
     - ``returned``: a segment that was lost is seen again, or was found again after a cut.
     - ``corrected``: the mask or the category of a segment was set right by what was detected.
     - ``cut``: another shot begins with this frame; ``segment_id`` is None.
-    - ``retired``: a segment's memory was dropped; it only comes back where a detection is recognised
-      as it.
+    - ``retired``: a segment's memory was dropped; it only comes back where a detection is
+      recognised as it.
 
     ``segment_id`` is the lasting id, ``detail`` a few words for people.
     """
