@@ -39,6 +39,8 @@ PRESETS: dict[str, Preset] = {
         str(DEMO_WEIGHTS / "clipseg"),
         str(DEMO_WEIGHTS / "sam2"),
         "in this package; knows the emoji world of panoptic.demo and nothing else",
+        box_threshold=0.2,  # this level and the next: python -m benchmarks.tune
+        text_threshold=0.2,
         quality=DEMO_WEIGHTS / "quality.json",
     ),
     "tiny": Preset(_TINY, _STUFF, "facebook/sam2.1-hiera-tiny", "for a CPU, or to try things"),

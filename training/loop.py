@@ -126,6 +126,8 @@ class Trainer:
         self.settings = settings
         self.folder = folder
         self.device = torch.device(settings.device)
+        # From the start: an orthogonal matrix has other last bits with another number of threads.
+        torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
         self.model = task.build().to(self.device)
         self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
@@ -185,7 +187,6 @@ class Trainer:
         SIGTERM and SIGINT end it early, after a checkpoint.
         """
         settings = self.settings
-        torch.set_num_threads(settings.threads)
         if self.step == 0:
             self.log.rewind(-1)
         previous = {s: signal.signal(s, self._stop) for s in (signal.SIGTERM, signal.SIGINT)}

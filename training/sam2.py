@@ -1,4 +1,4 @@
-"""Trains the demo SAM 2: ``python -m training.sam2 --minutes 75``.
+"""Trains the demo SAM 2: ``python -m training.sam2 --minutes 150``.
 
 Three stages, each from the averaged weights of the one before: still scenes, the same with Muon,
 then clips for the memory. ``--stage`` runs one of them alone.
@@ -17,7 +17,7 @@ from torch import Tensor
 from training.loop import Task, Trainer, add_arguments, settings_from
 from training.sam2_images import ImageTask
 
-MINUTES = 90.0
+MINUTES = 150.0
 WARMUP_STEPS = 200
 
 
@@ -37,11 +37,12 @@ _COMMON: dict[str, Any] = {
     "evaluate_minutes": 20.0,
 }
 _STILLS: dict[str, Any] = {**_COMMON, "batch_size": 4, "reuse": 2}
+_CLIPS: dict[str, Any] = {**_STILLS, "batch_size": 2, "warmup_steps": 20, "muon": True}
 STAGES = (
-    Stage("images", 0.45, {**_STILLS, "warmup_steps": 100}),
+    Stage("images", 0.25, {**_STILLS, "warmup_steps": 100}),
     # The same with another optimizer, which learns faster from where the first one came to.
-    Stage("images2", 0.2, {**_STILLS, "warmup_steps": 20, "muon": True}),
-    Stage("clips", 0.35, {**_STILLS, "batch_size": 2, "warmup_steps": 20, "muon": True}),
+    Stage("images2", 0.3, {**_STILLS, "warmup_steps": 20, "muon": True}),
+    Stage("clips", 0.45, _CLIPS),
 )
 
 
