@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from detectors.base import (
     Boxes,
     Heatmaps,
     StuffDetector,
     ThingDetector,
-    ThingMasks,
     ThingSegmenter,
     ThingSettings,
 )
+from panoptic.candidates import (
+    as_image_masks,
+    automatic_candidates,
+    shrink,
+    stuff_candidates,
+    thing_candidates,
+)
 from panoptic.checkpoints import load_part
 from panoptic.images import load_image
-from panoptic.merge import Candidate, MergeSettings, explain_merge
+from panoptic.merge import MergeSettings, explain_merge
 from panoptic.presets import Preset, find_preset
-from panoptic.quality import Evidence, QualityModel, box_agreement
+from panoptic.quality import QualityModel
 from panoptic.segmentation import PanopticSegmentation
 from panoptic.stuff_masks import StuffMask, StuffMaskSettings, choose_stuff_masks
 from panoptic.trace import Trace
@@ -32,19 +37,15 @@ from prompts import Vocabulary
 from prompts.regions import RegionSettings, find_regions
 from prompts.sampling import SamplingSettings, sample_prompts
 from sam2core import ImageMasks, ImageSegmenter
-from sam2core.automatic import AutomaticMasks, AutomaticSettings
+from sam2core.automatic import AutomaticSettings
 
 if TYPE_CHECKING:
     from panoptic.dataset.runner import DatasetRun
     from panoptic.dataset.sources import SourceLike
-
-if TYPE_CHECKING:
     from panoptic.video.file_session import FileSession
     from panoptic.video.frame import PanopticFrame
     from panoptic.video.session import VideoSession
     from panoptic.video.settings import VideoSettings
-
-_SURE = 10.0  # logit of a mask that is only known as yes or no
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ class PanopticPipeline:
         _check_vocabulary(vocabulary)
         pictures = [load_image(image) for image in images]
         things = self._find_things(pictures, vocabulary)
-        small = [_shrink(picture, self.settings.region_side) for picture in pictures]
+        small = [shrink(picture, self.settings.region_side) for picture in pictures]
         heatmaps = self.stuff.heatmaps_batch(small, vocabulary)
         for picture, (boxes, masks), heat in zip(pictures, things, heatmaps, strict=True):
             yield self._compose(picture, boxes, masks, heat, vocabulary)
@@ -231,7 +232,7 @@ class PanopticPipeline:
                 for boxes, picture in zip(found, pictures, strict=True)
             ]
         return [
-            (found.boxes, _image_masks(found, picture.shape[:2]) if len(found) else None)
+            (found.boxes, as_image_masks(found, picture.shape[:2]) if len(found) else None)
             for found, picture in zip(
                 self.things.segment_batch(pictures, vocabulary), pictures, strict=True
             )
@@ -276,9 +277,13 @@ class PanopticPipeline:
                 settings.regions.background,
                 settings.stuff_masks,
             )
-        candidates = _thing_candidates(boxes, thing_masks, vocabulary)
-        candidates += _stuff_candidates(stuff_masks, vocabulary)
-        unknown = self._automatic(picture) if settings.fill_unknown else []
+        candidates = thing_candidates(boxes, thing_masks, vocabulary)
+        candidates += stuff_candidates(stuff_masks, vocabulary)
+        unknown = (
+            automatic_candidates(self.segmenter, picture, settings.automatic, settings.region_side)
+            if settings.fill_unknown
+            else []
+        )
         report = explain_merge(
             candidates, size, settings.merge, unknown=unknown, quality=self.quality
         )
@@ -287,16 +292,6 @@ class PanopticPipeline:
             picture, vocabulary, boxes, thing_masks, heatmaps, covered, regions, prompt,
             tuple(stuff_masks), tuple(candidates), replace(report, result=result), settings,
         )  # fmt: skip
-
-    def _automatic(self, picture: np.ndarray) -> list[Candidate]:
-        candidates = []
-        for found in AutomaticMasks(self.segmenter, self.settings.automatic).generate(picture):
-            # Many masks at a large picture's own size would not fit into memory.
-            mask = _shrink(found.mask().astype(np.uint8) * 255, self.settings.region_side)
-            evidence = Evidence(predicted_iou=found.iou, stability=found.stability)
-            logits = (mask / 255 - 0.5).astype(np.float32) * 2 * _SURE
-            candidates.append(Candidate(logits, None, found.iou, evidence))
-        return candidates
 
 
 def _explained(trace: Trace) -> PanopticSegmentation:
@@ -307,65 +302,6 @@ def _quality_of(preset: Preset) -> QualityModel | None:
     if preset.quality is None or not preset.quality.is_file():
         return None
     return QualityModel.from_dict(json.loads(preset.quality.read_text(encoding="utf-8")))
-
-
-def _image_masks(found: ThingMasks, size: tuple[int, ...]) -> ImageMasks:
-    """A detector's own masks as SAM 2 gives them, but for the estimate of their IoU (NaN)."""
-    import torch
-
-    logits = torch.from_numpy(found.logits)[:, None]
-    unknown = torch.full((len(found), 1), torch.nan)
-    presence = torch.logit(torch.from_numpy(found.boxes.scores), eps=1e-6)
-    return ImageMasks(logits, unknown, presence, (size[0], size[1]))
-
-
-def _thing_candidates(
-    boxes: Boxes, answers: ImageMasks | None, vocabulary: Vocabulary
-) -> list[Candidate]:
-    if answers is None:
-        return []
-    stability = answers.stability().clamp(0, 1)
-    candidates = []
-    for i in range(len(boxes)):
-        logits = answers.logits[i, 0].cpu().numpy()
-        height, width = answers.size
-        cell = np.array([width / logits.shape[1], height / logits.shape[0]] * 2)
-        evidence = Evidence(
-            detector=float(boxes.scores[i]),
-            predicted_iou=None if answers.iou[i, 0].isnan() else float(answers.iou[i, 0]),
-            stability=float(stability[i, 0]),
-            agreement=box_agreement(logits > 0, boxes.xyxy[i] / cell),
-        )
-        category = vocabulary.by_id(int(boxes.category_ids[i]))
-        candidates.append(Candidate(logits, category, float(boxes.scores[i]), evidence))
-    return candidates
-
-
-def _stuff_candidates(masks: Sequence[StuffMask], vocabulary: Vocabulary) -> list[Candidate]:
-    return [
-        Candidate(
-            mask.logits,
-            vocabulary.by_id(mask.region.category_id),
-            min(mask.region.score, 1.0),
-            Evidence(
-                detector=min(mask.region.score, 1.0),
-                predicted_iou=mask.predicted_iou,
-                stability=mask.stability,
-                agreement=mask.agreement,
-            ),
-        )
-        for mask in masks
-    ]
-
-
-def _shrink(picture: np.ndarray, side: int) -> np.ndarray:
-    """The picture with its longer side at most ``side`` pixels, and no side below one."""
-    height, width = picture.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return picture
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
 
 
 def _check_vocabulary(vocabulary: Vocabulary) -> None:

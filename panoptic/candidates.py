@@ -1,0 +1,93 @@
+"""Masks of all origins as the candidates of the merge, each with what speaks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from detectors.base import Boxes, ThingMasks
+from panoptic.merge import Candidate
+from panoptic.quality import Evidence, box_agreement
+from panoptic.stuff_masks import StuffMask
+from prompts import Vocabulary
+from sam2core import ImageMasks, ImageSegmenter
+from sam2core.automatic import AutomaticMasks, AutomaticSettings
+
+_SURE = 10.0  # logit of a mask that is only known as yes or no
+
+
+def as_image_masks(found: ThingMasks, size: tuple[int, ...]) -> ImageMasks:
+    """A detector's own masks as SAM 2 gives them, but for the estimate of their IoU (NaN)."""
+    import torch
+
+    logits = torch.from_numpy(found.logits)[:, None]
+    unknown = torch.full((len(found), 1), torch.nan)
+    presence = torch.logit(torch.from_numpy(found.boxes.scores), eps=1e-6)
+    return ImageMasks(logits, unknown, presence, (size[0], size[1]))
+
+
+def thing_candidates(
+    boxes: Boxes, answers: ImageMasks | None, vocabulary: Vocabulary
+) -> list[Candidate]:
+    """A candidate a box, from the first mask of each answer; none without answers."""
+    if answers is None:
+        return []
+    stability = answers.stability().clamp(0, 1)
+    candidates = []
+    for i in range(len(boxes)):
+        logits = answers.logits[i, 0].cpu().numpy()
+        height, width = answers.size
+        cell = np.array([width / logits.shape[1], height / logits.shape[0]] * 2)
+        evidence = Evidence(
+            detector=float(boxes.scores[i]),
+            predicted_iou=None if answers.iou[i, 0].isnan() else float(answers.iou[i, 0]),
+            stability=float(stability[i, 0]),
+            agreement=box_agreement(logits > 0, boxes.xyxy[i] / cell),
+        )
+        category = vocabulary.by_id(int(boxes.category_ids[i]))
+        candidates.append(Candidate(logits, category, float(boxes.scores[i]), evidence))
+    return candidates
+
+
+def stuff_candidates(masks: Sequence[StuffMask], vocabulary: Vocabulary) -> list[Candidate]:
+    """A candidate a region, with the mask that was chosen for it."""
+    return [
+        Candidate(
+            mask.logits,
+            vocabulary.by_id(mask.region.category_id),
+            min(mask.region.score, 1.0),
+            Evidence(
+                detector=min(mask.region.score, 1.0),
+                predicted_iou=mask.predicted_iou,
+                stability=mask.stability,
+                agreement=mask.agreement,
+            ),
+        )
+        for mask in masks
+    ]
+
+
+def automatic_candidates(
+    segmenter: ImageSegmenter, picture: np.ndarray, settings: AutomaticSettings, side: int
+) -> list[Candidate]:
+    """Candidates that no word names, of the picture (H, W, 3), with masks of at most ``side``
+    pixels: many of them at a large picture's own size would not fit into memory."""
+    candidates = []
+    for found in AutomaticMasks(segmenter, settings).generate(picture):
+        mask = shrink(found.mask().astype(np.uint8) * 255, side)
+        evidence = Evidence(predicted_iou=found.iou, stability=found.stability)
+        logits = (mask / 255 - 0.5).astype(np.float32) * 2 * _SURE
+        candidates.append(Candidate(logits, None, found.iou, evidence))
+    return candidates
+
+
+def shrink(picture: np.ndarray, side: int) -> np.ndarray:
+    """The picture with its longer side at most ``side`` pixels, and no side below one."""
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
