@@ -71,7 +71,13 @@ def test_interrupted_is_130(tmp_path):
     pipe = tmp_path / "never.json"
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "panoptic.cli", "eval", str(pipe), str(pipe)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in a shell's background ignores it, and its children would as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     with open(pipe, "w"):  # returns when the command has opened its end
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=120)
