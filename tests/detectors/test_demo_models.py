@@ -1,9 +1,8 @@
-"""The bundled demo models through the detectors; skipped where they aren't built yet."""
+"""The bundled demo models through the detectors."""
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import panoptic.demo
 from prompts import Vocabulary, captions
@@ -11,7 +10,6 @@ from prompts import Vocabulary, captions
 WEIGHTS = Path(panoptic.demo.__file__).parent / "weights"
 
 
-@pytest.mark.skipif(not (WEIGHTS / "grounding_dino").is_dir(), reason="no demo weights yet")
 def test_the_demo_detector_reads_its_own_words():
     from detectors.grounding_dino import GroundingDino
 
@@ -27,7 +25,6 @@ def test_the_demo_detector_reads_its_own_words():
     assert set(boxes.category_ids.tolist()) <= {c.id for c in vocabulary}
 
 
-@pytest.mark.skipif(not (WEIGHTS / "clipseg").is_dir(), reason="no demo weights yet")
 def test_the_demo_stuff_model_reads_its_own_words():
     from detectors.clipseg import ClipSeg
 

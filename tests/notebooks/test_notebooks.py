@@ -7,10 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from panoptic.presets import DEMO_WEIGHTS
-
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-PARTS = ("grounding_dino", "clipseg", "sam2")
 
 
 def read(path):
@@ -39,9 +36,6 @@ def test_notebooks_define_no_functions(path):
             assert not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda), cell.source
 
 
-@pytest.mark.skipif(
-    not all((DEMO_WEIGHTS / part).is_dir() for part in PARTS), reason="no demo weights yet"
-)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_run(path, tmp_path, monkeypatch):
     from nbclient import NotebookClient

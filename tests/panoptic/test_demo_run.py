@@ -9,13 +9,8 @@ from PIL import Image
 from panoptic.cli import main
 from panoptic.demo.scenes import HELD_OUT_WORLD, demo_vocabulary
 from panoptic.evaluate import evaluate_coco
-from panoptic.presets import DEMO_WEIGHTS
 
 SCENES = 3
-needs_weights = pytest.mark.skipif(
-    not all((DEMO_WEIGHTS / part).is_dir() for part in ("grounding_dino", "clipseg", "sam2")),
-    reason="no demo weights yet",
-)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +31,6 @@ def module_capture():
         yield stream.getvalue
 
 
-@needs_weights
 def test_everything_is_written(demo):
     folder, _ = demo
     names = [f"scene-{n:02}.png" for n in range(1, SCENES + 1)]
@@ -48,7 +42,6 @@ def test_everything_is_written(demo):
     assert not list(folder.rglob("*.part"))
 
 
-@needs_weights
 def test_the_table_is_that_of_the_files(demo):
     folder, printed = demo
     report = evaluate_coco(folder / "prediction.json", folder / "truth.json")
@@ -59,14 +52,12 @@ def test_the_table_is_that_of_the_files(demo):
     assert [c["name"] for c in categories] == [c.name for c in demo_vocabulary()]
 
 
-@needs_weights
 def test_the_bundled_models_tell_the_stuff_of_their_world(demo):
     """Far below what they reach (see benchmarks/results), far above what chance gives."""
     report = evaluate_coco(demo[0] / "prediction.json", demo[0] / "truth.json")
     assert report.stuff.pq > 0.4
 
 
-@needs_weights
 def test_the_same_scenes_every_time(demo, tmp_path):
     assert main(["demo", "-o", str(tmp_path), "--scenes", "1", "--device", "cpu"]) == 0
     for part in ("pictures", "prediction", "overlays"):

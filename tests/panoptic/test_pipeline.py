@@ -11,14 +11,8 @@ from PIL import Image
 
 from panoptic import PanopticPipeline, Vocabulary
 from panoptic.images import ImageError, load_image
-from panoptic.presets import DEMO_WEIGHTS
 from panoptic.quality import QualityModel
 from sam2core.automatic import AutomaticSettings
-
-needs_weights = pytest.mark.skipif(
-    not all((DEMO_WEIGHTS / part).is_dir() for part in ("grounding_dino", "clipseg", "sam2")),
-    reason="no demo weights yet",
-)
 
 
 def same(one, other):
@@ -127,7 +121,6 @@ def test_a_picture_of_8000_by_200(tiny, words):
     assert upright.ids.shape == (8000, 200)
 
 
-@needs_weights
 def test_the_demo_models_take_a_wide_picture_at_their_own_size():
     """What keeps 8,000 x 200 pixels quick: no model sees more of them than of a square."""
     pipeline = PanopticPipeline.from_pretrained("demo")
