@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check format setup clean test-formats test-groundingdino groundingdino-parity
+.PHONY: demo test check format setup clean test-formats test-groundingdino groundingdino-parity test-ray
 
 demo: $(VENV)/.ready-demo
 	HF_HUB_OFFLINE=1 $(BIN)/panoptic demo -o out/demo
@@ -33,6 +33,11 @@ groundingdino-parity: .groundingdino/.ready
 	$(PIP) --no-deps --target .groundingdino groundingdino-py==0.4.0 addict==2.4.0 \
 		yapf==0.43.0 timm==1.0.31 torchvision==0.28.0 opencv-python-headless==5.0.0.93
 	touch $@
+
+# Labels on a cluster of two workers on this machine, of which one is killed.
+test-ray: $(VENV)/.ready-test
+	$(PIP) -e '.[ray]'
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/panoptic/dataset/test_ray.py
 
 # The tools that exports are for bring old versions of numpy and others: they have an environment of
 # their own, which sees the packages of the first.
