@@ -1,7 +1,10 @@
 """What a look at a frame says, on maps written by hand."""
 
+from dataclasses import replace
+
 import pytest
 
+from panoptic.segmentation import PanopticSegmentation
 from panoptic.video.discovery import Candidate, plan_look
 from panoptic.video.settings import VideoSettings
 from tests.panoptic.video.frames import frame
@@ -12,6 +15,11 @@ CAT, DOG, GRASS, SKY = 1, 2, 7, 8
 
 def pairs(matches):
     return [(m.id, m.found) for m in matches]
+
+
+def scored(found, score):
+    """The same segments, each with this score."""
+    return PanopticSegmentation(found.ids, [replace(s, score=score) for s in found])
 
 
 def look(tracked, found, stuff=None, hidden=(), in_sight=(), alike=None, settings=S):
@@ -126,21 +134,17 @@ def test_stuff_goes_by_its_word():
     assert look(tracked, found, stuff={GRASS: 6}).new == (2,)
 
 
-@pytest.mark.parametrize(("level", "new"), [(0.9, (1,)), (1.0, (1,))])
+@pytest.mark.parametrize(("level", "new"), [(0.0, (1,)), (0.6, (1,)), (0.7, ())])
 def test_only_what_is_sure_is_new(level, new):
-    found = frame("1100", {1: CAT})  # with a score of 1
+    found = scored(frame("1100", {1: CAT}), 0.6)
     assert look(NOTHING_4, found, settings=VideoSettings(confident=level)).new == new
 
 
 def test_what_is_not_confident_is_neither_new_nor_again():
-    from dataclasses import replace
-
-    from panoptic.segmentation import PanopticSegmentation
-
-    found = frame("1100", {1: CAT})
-    found = PanopticSegmentation(found.ids, [replace(s, score=0.3) for s in found])
+    found = scored(frame("1100", {1: CAT}), 0.3)
     hidden = [Candidate(4, CAT, 0.6)]
-    plan = look(NOTHING_4, found, hidden=hidden, alike={(4, 1): 1.0})
+    sure = VideoSettings(confident=0.4)
+    plan = look(NOTHING_4, found, hidden=hidden, alike={(4, 1): 1.0}, settings=sure)
     assert plan.new == plan.again == ()
     # but it confirms what is followed there
     assert pairs(look(frame("4400", {4: CAT}), found).same) == [(4, 1)]
