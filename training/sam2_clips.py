@@ -30,6 +30,7 @@ from training.sam2_model import SIDE, build_model, decode
 from training.sam2_prompts import as_prompt, box_of, box_points, inner_points, jitter_box
 
 OBJECTS = 4  # of each clip
+STILLS = 2  # beside each clip: they keep, and add to, what the stages before learned
 FRAMES, FRAME_ODDS = (3, 4, 6, 8), (0.3, 0.35, 0.25, 0.1)  # in a step
 LENGTHS = (12, 16, 24, 32)  # of the whole story: the fewer frames, the quicker all moves
 LEAST_PIXELS = 40  # of an object where it is prompted
@@ -45,12 +46,12 @@ HIDING_SHARE = 0.5  # of the clips, at least: absence is rare and must be learne
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A clip, uint8 (F, H, W, 3), its ids (F, H, W), which of them are things; and a still."""
+    """A clip, uint8 (F, H, W, 3), its ids (F, H, W), which of them are things; and stills."""
 
     frames: np.ndarray
     ids: np.ndarray
     things: tuple[int, ...]
-    still: Still
+    stills: tuple[Still, ...]
 
 
 class ClipTask:
@@ -86,7 +87,8 @@ class ClipTask:
         )
         things = tuple(i for i, track in clip.tracks.items() if track.is_thing)
         ids = np.stack([truth.ids for truth in clip.truth]).astype(np.int16)
-        return Excerpt(clip.frames, ids, things, self.images.draw(seed))
+        stills = tuple(self.images.draw(seed + k) for k in range(STILLS))
+        return Excerpt(clip.frames, ids, things, stills)
 
     def collate(
         self, samples: list[Excerpt], rng: np.random.Generator, step: int
@@ -133,7 +135,7 @@ class ClipTask:
             "points": prompt.points,
             "labels": prompt.labels,
             "times": [0, *np.cumsum(jumps).tolist()],
-            "stills": self.images.collate([e.still for e in samples], rng, step),
+            "stills": self.images.collate([s for e in samples for s in e.stills], rng, step),
         }
 
     def loss(

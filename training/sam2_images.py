@@ -38,7 +38,7 @@ SIZES = ((192, 192), (192, 192), (192, 192), (256, 256), (192, 272), (272, 192))
 PROMPTS = 8  # of each picture
 WORLDS = 3
 STUFF_SHARE, ABSENT_SHARE = 0.25, 0.08
-ROUNDS = (0.4, 0.35, 0.25)  # how often a step ends after one, two, three answers
+ROUNDS = (0.3, 0.35, 0.35)  # how often a step ends after one, two, three answers
 
 
 @dataclass(frozen=True)

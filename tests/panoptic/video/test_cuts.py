@@ -1,10 +1,16 @@
 """Cuts are found where shots change, and nowhere else."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from panoptic.video.cuts import CutDetector, Glance, distance
 from panoptic.video.settings import VideoSettings
+from sam2core.frames import open_frames
+from tests.panoptic.conftest import MEDIA
+
+VIDEOS = MEDIA / "video"
 
 DEFAULTS = VideoSettings()
 
@@ -70,3 +76,18 @@ def test_the_cuts_of_the_demo_world(demo_clip):
         clip = demo_clip(scenario)
         assert tuple(cuts_of(clip.frames, detector())) == clip.cuts, scenario
     assert len(demo_clip("cut-back").cuts) == 2
+
+
+@pytest.fixture(scope="module")
+def real_clips():
+    """The first twenty frames of each real clip, by name."""
+    if not VIDEOS.is_dir():
+        pytest.skip("needs the real clips")
+    clips = {path.name: open_frames(path) for path in sorted(VIDEOS.glob("*.mp4"))}
+    return {name: [f for _, f in clip.frames(0, 19)] for name, clip in clips.items()}
+
+
+def test_real_clips_joined_are_cut_where_they_were_joined(real_clips):
+    assert len(real_clips) >= 2
+    for one, other in itertools.permutations(real_clips.values(), 2):
+        assert cuts_of([*one, *other], detector()) == [len(one)]
