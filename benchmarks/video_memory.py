@@ -11,8 +11,10 @@ checkpoint holds is measured, too. Results go to ``benchmarks/results/video_memo
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import json
+import multiprocessing
 import sys
 import time
 from collections import Counter
@@ -46,11 +48,25 @@ STEPS_OF_RESIDENT = 8 * 2**20
 
 
 def stream(frames: int) -> Iterator[np.ndarray]:
-    """Frames of clips, one after the other, each with things and places of its own."""
-    world = World(load_artwork(), seed=HELD_OUT_WORLD)
-    for number in range(-(-frames // CLIP)):
-        scenario = SCENARIOS[number % len(SCENARIOS)]
-        yield from make_clip(world, scenario, number, CLIP, SIZE).frames[: frames - number * CLIP]
+    """Frames of clips, one after the other, each with things and places of its own.
+
+    They are drawn in another process: the pictures that a world keeps at hand, more and more the
+    longer it draws, are none of the session's memory.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        for number in range(-(-frames // CLIP)):
+            yield from pool.apply(drawn, (number,))[: frames - number * CLIP]
+
+
+def drawn(number: int) -> np.ndarray:
+    """Frames (CLIP, H, W, 3) of clip ``number``."""
+    scenario = SCENARIOS[number % len(SCENARIOS)]
+    return make_clip(world(), scenario, number, CLIP, SIZE).frames
+
+
+@functools.cache
+def world() -> World:
+    return World(load_artwork(), seed=HELD_OUT_WORLD)
 
 
 def memory_bytes(config: Sam2Config) -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -87,9 +88,10 @@ def save(model: Sam2, folder: str | os.PathLike, dtype: torch.dtype = torch.floa
     }
     part = folder / (SAFETENSORS + ".part")
     save_file(state, str(part), metadata={"format": "pt"})
+    config = folder / "config.json"
+    config.write_text(json.dumps(to_hugging_face(model.config), indent=2) + "\n", encoding="utf-8")
+    shutil.copymode(config, part)  # safetensors makes files that only their owner can read
     os.replace(part, folder / SAFETENSORS)
-    text = json.dumps(to_hugging_face(model.config), indent=2) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
 
 
 def to_state_dict(model: Sam2, format: Format) -> dict[str, Tensor]:

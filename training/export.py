@@ -1,7 +1,8 @@
 """Writes a trained model as a folder that ``from_pretrained`` loads: weights in half precision.
 
 A finished run does so by itself. ``python -m training.export clipseg --to FOLDER`` takes the
-averaged weights out of a run's checkpoint, finished or not.
+averaged weights out of a run's checkpoint, finished or not; ``sam2`` those of its stage
+``--stage`` (``clips``, the last one).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 
-PARTS = ("clipseg", "grounding_dino")
+PARTS = ("clipseg", "grounding_dino", "sam2")
 
 
 def save_half(model: Any, processor: Any, folder: Path) -> None:
@@ -32,10 +33,17 @@ def main() -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     parser.add_argument("--to", type=Path, required=True, help="folder for the model")
+    parser.add_argument("--stage", default="clips", help="of sam2 (default: clips)")
     arguments = parser.parse_args()
-    task = importlib.import_module(f"training.{arguments.part}").make_task(None)
-    checkpoint = arguments.runs / arguments.part / "checkpoint.pt"
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    folder = arguments.runs / arguments.part
+    if arguments.part == "sam2":
+        from training.sam2_images import ImageTask
+
+        task: Any = ImageTask()  # all stages have the same model and export it alike
+        folder = folder / arguments.stage
+    else:
+        task = importlib.import_module(f"training.{arguments.part}").make_task(None)
+    state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
     model = task.build()
     model.load_state_dict(state["averaged"])
     task.export(model.eval(), arguments.to)

@@ -37,7 +37,10 @@ _COMMON: dict[str, Any] = {
     "evaluate_minutes": 20.0,
 }
 _STILLS: dict[str, Any] = {**_COMMON, "batch_size": 4, "reuse": 2}
-_CLIPS: dict[str, Any] = {**_STILLS, "batch_size": 2, "warmup_steps": 20, "muon": True}
+_CLIPS: dict[str, Any] = {
+    **_STILLS,
+    **{"batch_size": 2, "warmup_steps": 20, "muon": True, "learning_rate": 7e-4},
+}
 STAGES = (
     Stage("images", 0.25, {**_STILLS, "warmup_steps": 100}),
     # The same with another optimizer, which learns faster from where the first one came to.

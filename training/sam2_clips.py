@@ -59,7 +59,8 @@ class ClipTask:
 
     In a step, some objects of each clip are prompted in its first frame, all of them by a mask,
     a box or a point, and then followed as :class:`sam2core.VideoTracker` does it; the gradient
-    runs back through all memories. Prompts on stills keep what the first stage learned.
+    runs back through all memories, and ends at the image encoder, which stays as it is. Prompts on
+    stills keep what the first stage learned.
     """
 
     name = "sam2"
@@ -71,6 +72,9 @@ class ClipTask:
     def build(self) -> nn.Module:
         model = build_model()
         model.load_state_dict(dict(self.start))
+        # It has seen many more pictures in the stages before than clips have to show, and what it
+        # makes of them stays; a step is also much shorter.
+        model.image_encoder.requires_grad_(False)
         return model
 
     def draw(self, seed: int) -> Excerpt:

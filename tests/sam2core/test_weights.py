@@ -87,6 +87,12 @@ def test_transformers_reads_what_we_write(tmp_path):
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
+def test_whoever_reads_the_config_reads_the_weights(tmp_path):
+    sam2core.save(random_model(), tmp_path)
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
 def test_half_precision_files_load_as_float32(tmp_path):
     sam2core.save(random_model(), tmp_path, dtype=torch.float16)
     model = sam2core.load(tmp_path)
