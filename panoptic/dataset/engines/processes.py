@@ -29,20 +29,14 @@ _AHEAD = 2  # chunks that a worker has, so that it never waits for the next
 _HOPELESS = 3  # deaths in a row of workers that have labelled nothing
 
 
+@dataclass(frozen=True)
 class ProcessEngine:
     """As many worker processes as the settings say."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        vocabulary: Vocabulary,
-        files: LabelFiles,
-        settings: DatasetSettings,
-    ) -> None:
-        self.recipe = recipe
-        self.vocabulary = vocabulary
-        self.files = files
-        self.settings = settings
+    recipe: Recipe
+    vocabulary: Vocabulary
+    files: LabelFiles
+    settings: DatasetSettings
 
     def run(self, chunks: Iterator[list[Task]], stop: StopSign) -> Iterator[list[Outcome]]:
         shared = _Shared(chunks, _context().Event())

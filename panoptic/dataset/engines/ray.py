@@ -12,6 +12,7 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,14 @@ _CHUNKS_A_JOB = 2000
 _RETRIES = 3
 
 
+@dataclass(frozen=True)
 class RayEngine:
     """``settings.workers`` actors on the cluster at ``RAY_ADDRESS``, or on this machine."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        vocabulary: Vocabulary,
-        files: LabelFiles,
-        settings: DatasetSettings,
-    ) -> None:
-        self.recipe = recipe
-        self.vocabulary = vocabulary
-        self.files = files
-        self.settings = settings
+    recipe: Recipe
+    vocabulary: Vocabulary
+    files: LabelFiles
+    settings: DatasetSettings
 
     def run(self, chunks: Iterator[list[Task]], stop: StopSign) -> Iterator[list[Outcome]]:
         ray = _started()
