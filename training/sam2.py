@@ -1,4 +1,4 @@
-"""Trains the demo SAM 2: ``python -m training.sam2 --minutes 150``.
+"""Trains the demo SAM 2: ``python -m training.sam2 --minutes 200``.
 
 Three stages, each from the averaged weights of the one before: still scenes, the same with Muon,
 then clips for the memory. ``--stage`` runs one of them alone.
@@ -17,7 +17,7 @@ from torch import Tensor
 from training.loop import Task, Trainer, add_arguments, settings_from
 from training.sam2_images import ImageTask
 
-MINUTES = 150.0
+MINUTES = 200.0
 WARMUP_STEPS = 200
 
 
@@ -42,10 +42,10 @@ _CLIPS: dict[str, Any] = {
     **{"batch_size": 2, "warmup_steps": 20, "muon": True, "learning_rate": 7e-4},
 }
 STAGES = (
-    Stage("images", 0.25, {**_STILLS, "warmup_steps": 100}),
+    Stage("images", 0.2, {**_STILLS, "warmup_steps": 100}),
     # The same with another optimizer, which learns faster from where the first one came to.
-    Stage("images2", 0.3, {**_STILLS, "warmup_steps": 20, "muon": True}),
-    Stage("clips", 0.45, _CLIPS),
+    Stage("images2", 0.5, {**_STILLS, "warmup_steps": 20, "muon": True}),
+    Stage("clips", 0.3, _CLIPS),
 )
 
 
