@@ -14,6 +14,7 @@ from benchmarks.parts import Context, Figure
 from detectors.base import ThingSettings
 from detectors.grounding_dino import GroundingDino
 from panoptic.demo.artwork import THING_NAMES
+from panoptic.presets import PRESETS
 from prompts.vocabulary import Vocabulary
 from training.detection_metrics import Detection, average_precision, prompts_for
 from training.scenes import LabelledScene, held_out, things_of
@@ -25,7 +26,7 @@ DEMANDS = {
     (12, "unseen"): (0.55, 0.75),
     (None, "unseen"): (0.40, 0.65),
 }
-CERTAIN = 0.35  # score from which a box is drawn on the sheet
+CERTAIN = PRESETS["demo"].box_threshold  # on the sheet, as the pipeline has it
 
 
 def measure(context: Context) -> list[Figure]:
