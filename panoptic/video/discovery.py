@@ -22,6 +22,9 @@ _OTHER_CATEGORY = 0.5
 """Factor on the IoU of masks of different categories: one object by two names, but only where no
 mask of the same name fits about as well."""
 
+_SPILLED = 0.5
+"""Share of a stuff region from which on a thing that covers it has spilled into it."""
+
 
 @dataclass(frozen=True)
 class Match:
@@ -38,13 +41,15 @@ class Plan:
 
     ``same``: seen and detected in one place. ``again``: out of sight, or followed in a wrong
     place, and recognised in a detection. ``new``: detected ids that nobody is. ``missed``: ids in
-    sight that no detection confirms.
+    sight that no detection confirms; ``spilled`` are those things of them that took most of a
+    detected stuff region, which a thing that merely wasn't detected doesn't.
     """
 
     same: tuple[Match, ...] = ()
     again: tuple[Match, ...] = ()
     new: tuple[int, ...] = ()
     missed: tuple[int, ...] = ()
+    spilled: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,13 @@ def plan_look(
     ]
     done = confirmed | {m.id for m in again}
     missed = tuple(s.id for s in tracked.segments if s.id not in done)
-    return Plan(tuple(same), tuple(again), tuple(new), missed)
+    spilled = tuple(
+        thing.id
+        for thing in tracked.things
+        if thing.id in missed
+        and any(table.share(thing.id, region.id) > _SPILLED for region in found.stuff)
+    )
+    return Plan(tuple(same), tuple(again), tuple(new), missed, spilled)
 
 
 def _recognise(
@@ -143,9 +154,13 @@ class _Table:
         shared = self.shared(id, found)
         return shared / (self.areas[id] + self._found[found] - shared)
 
+    def share(self, id: int, found: int) -> float:
+        """The share of a detected segment that lies on a tracked one."""
+        return self.shared(id, found) / self._found[found]
+
     def covered(self, found: int, ids: set[int]) -> float:
         """The share of a detected segment that lies on these tracked ones."""
-        return sum(self.shared(i, found) for i in ids if i in self.areas) / self._found[found]
+        return sum(self.share(i, found) for i in ids if i in self.areas)
 
     def assign(
         self, tracked: tuple[Segment, ...], found: list[Segment], least: float

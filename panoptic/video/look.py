@@ -17,8 +17,9 @@ from prompts import Vocabulary
 class Look:
     """Compares a frame's detections with what is followed, and says what follows from it.
 
-    ``prompts`` are masks, bool (H, W) by lasting id, to prompt the tracker with; ``dropped`` are
-    ids not to be followed any more; ``events`` tells of both. Members of the roster are entered,
+    ``prompts`` are masks, bool (H, W) by lasting id, to prompt the tracker with; ``anew`` are those
+    of which it should forget all it has seen, for it was something else; ``dropped`` are ids not
+    to be followed any more; ``events`` tells of it. Members of the roster are entered,
     taken back and updated here.
     """
 
@@ -30,6 +31,7 @@ class Look:
         self.settings = settings
         self.index = index
         self.prompts: dict[int, np.ndarray] = {}
+        self.anew: set[int] = set()
         self.dropped: list[int] = []
         self.events: list[Event] = []
 
@@ -60,7 +62,7 @@ class Look:
             for id in plan.new:
                 self._enter(found.segment(id), found)
         for id in plan.missed:
-            self._miss(self.roster.live[id])
+            self._miss(self.roster.live[id], id in plan.spilled)
         refresh_looks(image, found, self.roster, self.prompts, plan.same)
 
     def _confirm(self, match: Match, found: PanopticSegmentation) -> None:
@@ -73,6 +75,8 @@ class Look:
         if wrong and self._may_prompt(segment):
             self.prompts[match.id] = found.mask(match.found)
             self.events.append(Event("corrected", match.id, f"mask, IoU was {match.worth:.2f}"))
+            if match.worth < settings.same_iou:
+                self.anew.add(match.id)
         elected = member.elected
         if settings.correction and elected != member.category_id:
             names = [self.vocabulary.by_id(c).name for c in (member.category_id, elected)]
@@ -96,6 +100,7 @@ class Look:
         member = self.roster.live[match.id]
         if member.visible:
             self.events.append(Event("corrected", match.id, "followed to a wrong place"))
+            self.anew.add(match.id)
         member.misses, member.score = 0, segment.score
         member.vote(segment.category_id, segment.score)
         self.prompts[match.id] = found.mask(match.found)
@@ -105,14 +110,15 @@ class Look:
         member.vote(segment.category_id, segment.score)
         self.prompts[member.id] = found.mask(segment.id)
 
-    def _miss(self, member: Member) -> None:
-        """A mask that no detection confirms; one that never is confirmed is dropped."""
+    def _miss(self, member: Member, spilled: bool) -> None:
+        """A mask that no detection confirms. One that never is confirmed, or has spilled into
+        stuff, is dropped."""
         if not (self.settings.correction if member.is_thing else self.settings.reanchor):
             return
         member.misses += 1
-        if member.misses >= self.settings.max_misses:
+        if spilled or member.misses >= self.settings.max_misses:
             if member.visible:
-                detail = f"not detected {member.misses} times"
+                detail = "spilled" if spilled else f"not detected {member.misses} times"
                 self.events.append(Event("lost", member.id, detail))
             self.dropped.append(member.id)
 

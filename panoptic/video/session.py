@@ -188,6 +188,8 @@ class VideoSession:
         events += look.events
         for id in look.dropped:
             self._stop(id)
+        for id in look.anew & set(self.tracker.object_ids):
+            self.tracker.remove(id)
         self._prompt(look.prompts, tracked)
 
     def _prompt(self, masks: dict[int, np.ndarray], tracked: PanopticSegmentation) -> None:

@@ -116,6 +116,19 @@ def test_what_is_followed_to_a_wrong_place_is_brought_back():
     assert plan.missed == (4,)
 
 
+def test_a_thing_that_took_most_of_a_stuff_region_has_spilled_into_it():
+    tracked = frame("444466", {4: CAT, 6: SKY})
+    plan = look(tracked, frame("111122", {1: GRASS, 2: SKY}), stuff={SKY: 6})
+    assert plan.missed == plan.spilled == (4,)
+    # one that merely wasn't detected stands before a region, and takes little of it
+    small = frame("400066", {4: CAT, 6: SKY})
+    plan = look(small, frame("111122", {1: GRASS, 2: SKY}), stuff={SKY: 6})
+    assert plan.missed == (4,)
+    assert plan.spilled == ()
+    # and one that was detected has not spilled, whatever it covers
+    assert look(tracked, frame("111322", {1: CAT, 3: GRASS, 2: SKY})).spilled == ()
+
+
 def test_what_is_confirmed_is_not_taken_away():
     tracked = frame("440000", {4: CAT})
     found = frame("220011", {1: CAT, 2: CAT})
