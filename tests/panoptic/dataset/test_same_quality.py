@@ -1,6 +1,5 @@
 """A labelled data set is as good as what the Python interface gives for the same pictures."""
 
-import numpy as np
 import pytest
 from PIL import Image
 
