@@ -9,6 +9,7 @@ import torch
 
 from panoptic import PanopticPipeline
 from panoptic.demo.scenes import demo_vocabulary
+from panoptic.video.look import Look
 from panoptic.video.session import VideoSession
 from panoptic.video.settings import VideoSettings
 from prompts import Vocabulary
@@ -183,6 +184,30 @@ def test_odd_sizes(cut_back, demo_sam2, size):
     session.step(image)
     with pytest.raises(ValueError, match="all frames of a session must be of one size"):
         session.step(np.zeros((5, 5, 3), np.uint8))
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_what_was_something_else_is_prompted_without_its_memories(
+    cut_back, demo_sam2, monkeypatch, forgets
+):
+    compare = Look.compare
+
+    def and_forget(look, image, tracked, found, glance):
+        compare(look, image, tracked, found, glance)
+        look.prompts = {s.id: tracked.mask(s.id) for s in tracked.things}
+        look.anew = set(look.prompts) if forgets else set()
+
+    session = VideoSession(pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=2))
+    session.step(cut_back.frames[0])
+    session.step(cut_back.frames[1])
+    monkeypatch.setattr(Look, "compare", and_forget)
+    session.step(cut_back.frames[2])
+    assert session.prompts
+    remembered = {0, 1, 2} - ({0, 1} if forgets else set())
+    for tracked in session.tracker.state()["objects"]:
+        if tracked["id"] in session.prompts:
+            frames = {m["frame_index"] for part in ("prompted", "recent") for m in tracked[part]}
+            assert frames == remembered
 
 
 def test_words_are_looked_for_as_often_as_asked(cut_back, demo_sam2):
