@@ -43,9 +43,8 @@ class VideoSettings:
 
     confident: float = 0.0
     """Least score at which a detection may make a new segment or correct one, beyond what the
-    detector's own threshold asks. On 13 demo clips VPQ was 69.5 at the demo models' own level
-    (0.2), 67.8 at 0.3 and 58.8 at 0.4: levels differ from detector to detector, and a thing that
-    is detected weakly is more often true than not."""
+    detector's own threshold asks. On 13 demo clips VPQ was 69.5 at 0.22 (the demo models' own
+    threshold is 0.2), 67.8 at 0.3 and 58.8 at 0.4: what is weak differs among detectors."""
     same_iou: float = 0.4
     """Least IoU at which a tracked mask and a detected one of its category are one object. Masks of
     one object rarely agree less, those of neighbours rarely more."""
