@@ -126,7 +126,8 @@ def main() -> int:
     results = Path(__file__).parent / "results"
     parser.add_argument("--output", type=Path, default=results / "demo_parity.md")
     arguments = parser.parse_args()
-    model, reference = load(arguments.weights), reference_model(arguments.weights)
+    model = load(arguments.weights, dtype=torch.float32)
+    reference = reference_model(arguments.weights)
     world = World(load_artwork(("twemoji",)), seed=HELD_OUT_WORLD)
     start = time.perf_counter()
     lines = [

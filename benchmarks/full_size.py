@@ -30,8 +30,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.host import describe
-from panoptic.commands.common import choose_device, quiet
+from benchmarks.host import clock, describe
+from detectors.pretrained import autocast
+from panoptic.commands.common import quiet
+from panoptic.devices import choose_device
 from panoptic.images import load_image
 from panoptic.pipeline import PanopticPipeline
 from prompts import Vocabulary
@@ -113,16 +115,9 @@ class Stopwatch:
             try:
                 return run(*arguments, **options)
             finally:
-                if torch.cuda.is_available():
-                    torch.cuda.synchronize()
                 self.seconds[stage] += self.now() - start
 
         setattr(owner, name, timed)
-
-
-def clock(device: Any) -> Callable[[], float]:
-    """Seconds of the processor, where it does the work, else of the clock."""
-    return time.process_time if str(device) == "cpu" else time.perf_counter
 
 
 def time_stages(
@@ -154,13 +149,14 @@ def word_by_word(detector: Any, picture: np.ndarray, words: list[str]) -> torch.
     tokens = detector.tokenizer(words, padding=True, return_tensors="pt").to(detector.device)
     found = []
     for ids, mask in zip(tokens["input_ids"], tokens["attention_mask"], strict=True):
-        answer = detector.model(
-            pixel_values=pixels,
-            input_ids=ids[None],
-            attention_mask=mask[None],
-            interpolate_pos_encoding=True,
-        )
-        found.append(answer.logits.squeeze())
+        with autocast(detector.device, detector.dtype):
+            answer = detector.model(
+                pixel_values=pixels,
+                input_ids=ids[None],
+                attention_mask=mask[None],
+                interpolate_pos_encoding=True,
+            )
+        found.append(answer.logits.float().squeeze())
     return torch.stack(found)
 
 

@@ -23,7 +23,7 @@ from detectors.base import Boxes, Heatmaps
 from panoptic.segmentation import PanopticSegmentation, Segment
 from prompts import Vocabulary
 from sam2core import ImageSegmenter
-from sam2core.layers import resize_logits
+from sam2core.layers import resize
 
 BACKGROUND = 0.1
 KERNEL = 20
@@ -94,4 +94,4 @@ def _heat(
     chosen = rng.integers(0, len(ys), count)
     points = np.stack([xs[chosen], ys[chosen]], axis=1)[None].astype(np.float32)
     answer = segmenter.segment(points, np.ones((1, count), int), multimask=True)
-    return resize_logits(answer.logits, segmenter.size)[0].sigmoid().amax(0).cpu().numpy()
+    return resize(answer.logits, segmenter.size)[0].sigmoid().amax(0).cpu().numpy()

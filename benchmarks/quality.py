@@ -24,10 +24,11 @@ import numpy as np
 from benchmarks.host import describe
 from benchmarks.plain_recipe import plain_recipe
 from benchmarks.stages import Stages
-from panoptic.commands.common import choose_device, quiet
+from panoptic.commands.common import quiet
 from panoptic.commands.terminal import Progress
 from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, Artwork, load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, Scene, World, demo_vocabulary
+from panoptic.devices import choose_device
 from panoptic.evaluate import PanopticReport, evaluate, segment_ious
 from panoptic.pipeline import PanopticPipeline
 from panoptic.presets import DEMO_WEIGHTS

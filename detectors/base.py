@@ -202,9 +202,16 @@ class StuffDetector(Protocol):
         ...
 
     def heatmaps_batch(
-        self, images: Sequence[np.ndarray], vocabulary: Vocabulary
+        self,
+        images: Sequence[np.ndarray],
+        vocabulary: Vocabulary,
+        sizes: Sequence[tuple[int, int]] | None = None,
     ) -> list[Heatmaps]:
-        """As ``heatmaps`` for each image, together where that is faster; sizes may differ."""
+        """As ``heatmaps`` for each image, together where that is faster; sizes may differ.
+
+        ``sizes`` are (height, width) of the heatmaps where these needn't be as large as the
+        images, which the detector sees as they are in any case.
+        """
         ...
 
 

@@ -93,12 +93,19 @@ class ClipSeg:
 
     @torch.inference_mode()
     def heatmaps_batch(
-        self, images: Sequence[np.ndarray], vocabulary: Vocabulary
+        self,
+        images: Sequence[np.ndarray],
+        vocabulary: Vocabulary,
+        sizes: Sequence[tuple[int, ...]] | None = None,
     ) -> list[Heatmaps]:
-        """As ``heatmaps`` for each image; the vision tower takes all images together."""
-        sizes = [check_image(image).shape[:2] for image in images]
+        """As ``heatmaps`` for each image; the vision tower takes all images together.
+
+        ``sizes`` are (height, width) of the heatmaps, by default those of the images.
+        """
+        own = [check_image(image).shape[:2] for image in images]
+        sizes = own if sizes is None else sizes
         if not vocabulary.stuff or not images:
-            return [Heatmaps.empty(*size) for size in sizes]
+            return [Heatmaps.empty(size[0], size[1]) for size in sizes]
         pixels = torch.stack([self.transform(image) for image in images]).to(self.device)
         with autocast(self.device, self.dtype):
             words = self._embed(vocabulary.stuff)
@@ -168,6 +175,8 @@ def _heatmaps(
         [part.amax(dim=0) for part in logits_phw.split([len(c.phrases) for c in categories])]
     )
     probabilities = np.empty((len(categories), height, width), dtype=np.float32)
+    if shrinks:
+        best = best.cpu()  # Apple's GPU has antialiasing since torch 2.7 only, and this is small
     for target, low in zip(probabilities, best, strict=True):  # one at a time, for the memory
         # Logits, not probabilities, are interpolated: outlines stay where the word is as likely
         # as not.

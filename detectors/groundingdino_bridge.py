@@ -37,7 +37,8 @@ from torch import Tensor, nn
 
 INSTALL = (
     "it isn't needed for .pth checkpoints, which detectors.grounding_dino reads too; to have it, "
-    "pip install 'panoptic[groundingdino]' && pip install --no-deps groundingdino-py==0.4.0"
+    "pip install 'panoptic-anything[groundingdino]' "
+    "&& pip install --no-deps groundingdino-py==0.4.0"
 )
 _DECLARED: list[torch.library.Library] = []  # a declaration ends with its library
 

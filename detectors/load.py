@@ -37,12 +37,11 @@ def load_thing_detector(
 
     if name.endswith(".pth"):
         return GroundingDino.from_pretrained(source, device, dtype, settings)
-    from transformers import AutoConfig
-
+    from detectors.pretrained import read_config
     from detectors.sam3 import Sam3
     from detectors.zero_shot import FAMILIES, ZeroShotDetector
 
-    kind = AutoConfig.from_pretrained(source).model_type
+    kind = read_config(source).model_type
     if kind in FAMILIES:
         return ZeroShotDetector.from_pretrained(source, device, dtype)
     if kind in ("sam3", "sam3_video"):

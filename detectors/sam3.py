@@ -39,16 +39,13 @@ class Sam3:
         self,
         model: Any,
         tokenizer: Any,
-        transform: ImageTransform | None = None,
+        transform: ImageTransform,
         settings: ThingSettings | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        size = model.config.image_size
-        height, width = (size, size) if isinstance(size, int) else size
-        half = (0.5, 0.5, 0.5)  # mean and deviation that it was trained with
-        self.transform = transform or ImageTransform(half, half, height=height, width=width)
+        self.transform = transform
         self.settings = settings or SETTINGS
         self.dtype = dtype
         self._limit = model.config.text_config.max_position_embeddings
@@ -63,10 +60,14 @@ class Sam3:
     ) -> Sam3:
         """Load a checkpoint from a folder or the hub ("facebook/sam3")."""
         from transformers import AutoTokenizer, Sam3Model
+        from transformers.image_processing_base import ImageProcessingMixin
 
         model = load_model(Sam3Model, source, ("sam3", "sam3_video"))
         tokenizer = AutoTokenizer.from_pretrained(source)
-        return cls(model.to(device), tokenizer, None, settings, dtype)
+        # Its class in transformers can't be made without torchvision; its file can be read.
+        fields, _ = ImageProcessingMixin.get_image_processor_dict(source)
+        transform = ImageTransform.from_fields(fields, str(source))
+        return cls(model.to(device), tokenizer, transform, settings, dtype)
 
     @property
     def device(self) -> torch.device:

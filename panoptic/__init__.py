@@ -1,12 +1,17 @@
 """Zero-shot panoptic labelling of images and video.
 
-Names are imported when they are first used, so that ``import panoptic`` is quick.
+Names are imported when they are first used, so that ``import panoptic`` is quick. What it does see
+to is that no package of another distribution is in the way of ours, see ``panoptic_anything``.
+
+Part of panoptic-anything.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from panoptic_anything import __version__, check
 
 if TYPE_CHECKING:
     from panoptic.pipeline import PanopticPipeline, PipelineSettings
@@ -34,7 +39,10 @@ __all__ = [
     "Segment",
     "VideoSettings",
     "Vocabulary",
+    "__version__",
 ]
+
+check()
 
 
 def __getattr__(name: str) -> Any:

@@ -85,9 +85,17 @@ def automatic_candidates(
 
 def shrink(picture: np.ndarray, side: int) -> np.ndarray:
     """The picture with its longer side at most ``side`` pixels, and no side below one."""
-    height, width = picture.shape[:2]
+    height, width = within(picture.shape, side)
+    if (height, width) == picture.shape[:2]:
+        return picture
+    resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def within(size: tuple[int, ...], side: int) -> tuple[int, int]:
+    """Height and width of a picture of this size with its longer side at most ``side``."""
+    height, width = size[0], size[1]
     scale = side / max(height, width)
     if scale >= 1:
-        return picture
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+        return height, width
+    return max(1, round(height * scale)), max(1, round(width * scale))

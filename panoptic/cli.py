@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
@@ -27,8 +27,10 @@ from panoptic.commands import (
 )
 from panoptic.commands.command import TRACEBACK
 from panoptic.commands.command import report as tell
+from panoptic_anything import NAME, __version__
 
 COMMANDS = (image, video, dataset, report, review, export, demo, evaluate, models)
+VERSION = Annotated[bool, typer.Option("--version", help="Print the version and leave.")]
 # Typer's name for a command line that makes no sense; where it lives differs between versions.
 UsageError: Any = typer.BadParameter.__mro__[1]
 
@@ -43,7 +45,12 @@ def build_app() -> typer.Typer:
     )
 
     @app.callback(invoke_without_command=True)
-    def panoptic(context: typer.Context, traceback: TRACEBACK = False) -> int:
+    def panoptic(
+        context: typer.Context, traceback: TRACEBACK = False, version: VERSION = False
+    ) -> int:
+        if version:
+            print(f"{NAME} {__version__}")
+            raise typer.Exit
         if context.invoked_subcommand is None:
             print(context.get_help(), end="")
         return 2

@@ -21,11 +21,11 @@ from detectors.base import (
 from panoptic.candidates import (
     as_image_masks,
     automatic_candidates,
-    shrink,
     stuff_candidates,
     thing_candidates,
+    within,
 )
-from panoptic.checkpoints import load_part
+from panoptic.checkpoints import locate
 from panoptic.images import load_image
 from panoptic.merge import MergeSettings, explain_merge
 from panoptic.presets import Preset, find_preset
@@ -40,6 +40,8 @@ from sam2core import ImageMasks, ImageSegmenter
 from sam2core.automatic import AutomaticSettings
 
 if TYPE_CHECKING:
+    import torch
+
     from panoptic.dataset.runner import DatasetRun
     from panoptic.dataset.sources import SourceLike
     from panoptic.video.file_session import FileSession
@@ -59,12 +61,14 @@ class PipelineSettings:
     seed: int = 0
     """Of the sampled points, the only thing that is random."""
     region_side: int = 768
-    """Longer side at which regions are worked out. CLIPSeg itself sees 352 pixels, so a larger
-    one costs memory (one map a word) and tells nothing more."""
+    """Longer side, in pixels, at which regions are worked out. CLIPSeg itself sees the picture at
+    352, so a larger one costs memory (one map a word) and tells nothing more."""
     fill_unknown: bool = False
     """Fill what no word names with class-agnostic segments from automatic masks."""
-    automatic: AutomaticSettings = field(default_factory=AutomaticSettings)
-    """Which masks those are."""
+    automatic: AutomaticSettings = field(
+        default_factory=lambda: AutomaticSettings(max_coverage=0.95)
+    )
+    """Which masks those are. One of the whole picture would tell nothing from anything."""
 
     def __post_init__(self) -> None:
         if self.region_side < 32:
@@ -93,7 +97,8 @@ class PanopticPipeline:
         self.settings = settings or PipelineSettings()
         self.quality = quality or QualityModel()
         self.loaded_with: dict[str, Any] | None = None
-        """What ``from_pretrained`` was called with, for others to make another one like it."""
+        """What ``from_pretrained`` is to be called with for another one like it. ``device`` is
+        None if none was asked for, ``dtype`` what came out of "auto"."""
 
     @classmethod
     def from_pretrained(
@@ -103,46 +108,53 @@ class PanopticPipeline:
         things: str | None = None,
         stuff: str | None = None,
         sam2: str | None = None,
-        device: str = "cpu",
-        dtype: Any = None,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | str | None = "auto",
         settings: PipelineSettings | None = None,
     ) -> PanopticPipeline:
         """Load the models of a preset ("demo", "tiny", "small", "base", "large") or a folder.
 
         ``things``, ``stuff`` and ``sam2`` replace single parts by hub ids or paths; ``things``
         may be of any kind that ``detectors.load`` knows: Grounding DINO (``.pth`` files too), MM
-        Grounding DINO, OWLv2, OmDet-Turbo, SAM 3, whose masks are used as they are. ``dtype`` is
-        what is computed in (a ``torch.dtype``, by default float32); weights stay float32. Without
-        ``settings`` those are used that suit the preset. ``ValueError`` for a source that isn't
-        known, or whose models are neither on this machine nor to be had from the hub.
-        """
-        import torch
+        Grounding DINO, OWLv2, OmDet-Turbo, SAM 3, whose masks are used as they are.
 
+        ``device`` is where they run: "cpu", "cuda", "cuda:1", "mps"; by default the CPU. The
+        workers of ``label_dataset`` run there too; where nothing was said they take GPUs in turn.
+        ``dtype`` is what is computed in, a ``torch.dtype`` or its name; "auto" is bfloat16 on
+        devices made for it and float32 elsewhere (see ``sam2core.precision``). Weights stay
+        float32. Without ``settings`` those are used that suit the preset.
+
+        ``ValueError`` for a source that isn't known, or whose models are neither on this machine
+        nor to be had from the hub, and for a dtype that isn't one of these.
+        """
         import sam2core
         from detectors.clipseg import ClipSeg
         from detectors.load import PACKAGE, load_thing_detector
+        from sam2core.precision import choose_dtype
 
         preset = find_preset(source, things=things, stuff=stuff, sam2=sam2)
-        dtype = dtype or torch.float32
+        where = "cpu" if device is None else str(device)
+        dtype = choose_dtype(where, dtype)
         # The levels are those of the preset's own detector.
         levels = None if things else ThingSettings(preset.box_threshold, preset.text_threshold)
+        package = PACKAGE if preset.things.startswith(PACKAGE) else ""
+        paths = locate(
+            {
+                "things": preset.things.removeprefix(PACKAGE),
+                "stuff": preset.stuff,
+                "sam2": preset.sam2,
+            }
+        )
         pipeline = cls(
-            load_part(
-                preset.things.removeprefix(PACKAGE),
-                lambda: load_thing_detector(preset.things, device, dtype, levels),
-            ),
-            load_part(preset.stuff, lambda: ClipSeg.from_pretrained(preset.stuff, device, dtype)),
-            ImageSegmenter(
-                load_part(
-                    preset.sam2, lambda: sam2core.load(preset.sam2, device=device, dtype=dtype)
-                )
-            ),
+            load_thing_detector(package + paths["things"], where, dtype, levels),
+            ClipSeg.from_pretrained(paths["stuff"], where, dtype),
+            ImageSegmenter(sam2core.load(paths["sam2"], device=where, dtype=dtype)),
             settings or PipelineSettings(RegionSettings(preset.background)),
             _quality_of(preset),
         )
         pipeline.loaded_with = {
             **{"source": source, "things": things, "stuff": stuff, "sam2": sam2},
-            **{"device": device, "dtype": dtype},
+            **{"device": None if device is None else where, "dtype": dtype},
         }
         return pipeline
 
@@ -161,7 +173,9 @@ class PanopticPipeline:
     ) -> DatasetRun:
         """Label a folder, a list, shards, ... into the folder ``out``; resumable, nothing lost.
 
-        The options, and what it raises: see ``panoptic.dataset.runner.label_dataset``.
+        The options, and what it raises: see ``panoptic.dataset.runner.label_dataset``. This
+        pipeline stays in memory beside those of several workers; where that is too much, call
+        that with a ``panoptic.dataset.recipe.PipelineRecipe``.
         """
         from panoptic.dataset.runner import label_dataset
 
@@ -216,8 +230,8 @@ class PanopticPipeline:
         _check_vocabulary(vocabulary)
         pictures = [load_image(image) for image in images]
         things = self._find_things(pictures, vocabulary)
-        small = [shrink(picture, self.settings.region_side) for picture in pictures]
-        heatmaps = self.stuff.heatmaps_batch(small, vocabulary)
+        sizes = [within(picture.shape, self.settings.region_side) for picture in pictures]
+        heatmaps = self.stuff.heatmaps_batch(pictures, vocabulary, sizes)
         for picture, (boxes, masks), heat in zip(pictures, things, heatmaps, strict=True):
             yield self._compose(picture, boxes, masks, heat, vocabulary)
 

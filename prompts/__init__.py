@@ -1,4 +1,7 @@
-"""Words and places as prompts: vocabulary, captions, points and boxes, regions, sampling."""
+"""Words and places as prompts: vocabulary, captions, points and boxes, regions, sampling.
+
+Part of panoptic-anything.
+"""
 
 from prompts.caption import Caption, Span, captions
 from prompts.regions import Region, RegionSettings, find_regions

@@ -1,4 +1,7 @@
-"""SAM 2: masks from prompts, and masks through a video from memory."""
+"""SAM 2: masks from prompts, and masks through a video from memory.
+
+Part of panoptic-anything.
+"""
 
 from sam2core.automatic import AutomaticMask, AutomaticMasks, AutomaticSettings
 from sam2core.config import Sam2Config

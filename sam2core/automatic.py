@@ -2,12 +2,15 @@
 
 A grid of points is asked for three masks each; what the model is sure of, and what keeps its
 shape when the threshold moves, is kept, and near copies are dropped. Optionally again on crops,
-for small objects. From "Segment Anything" (arXiv 2304.02643), appendix B; masks are compared by
-their pixels here, not by their boxes, so that a ring and what it encloses both stay.
+for small objects. From "Segment Anything" (arXiv 2304.02643), appendix B, with the settings of
+Meta's generator for SAM 2. In one rule this differs from it: masks are compared by their pixels,
+not by their boxes, so that a ring and what it encloses both stay, and one speck more doesn't make
+a copy another mask (measured by ``python -m benchmarks.parity.automatic``).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,10 +19,15 @@ import torch
 from torch import Tensor
 
 from sam2core.image_segmenter import ImageMasks, ImageSegmenter
+from sam2core.layers import resize
 from sam2core.patches import Patch, suppress
 from sam2core.transforms import Picture, as_rgb, to_masks
 
 Box = tuple[int, int, int, int]
+_PIXELS_AT_ONCE = 2**25
+"""Of masks at the picture's size, as logits: 128 MB."""
+_COMPARED_AT_ONCE = 64
+"""Masks at the picture's size that are held beside those that are kept."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +37,17 @@ class AutomaticSettings:
     points_per_side: int = 32
     """Points of the grid over the picture, each way. More find smaller objects, and cost more."""
     min_iou: float = 0.8
-    """Of the model's own estimate. The reference value for SAM 2 (0.88 for SAM 1)."""
+    """Of the model's own estimate, which has to be above. The reference value for SAM 2 (0.88 for
+    SAM 1)."""
     min_stability: float = 0.95
-    """IoU of a mask's cuts at +offset and -offset: low where the border is a guess."""
+    """IoU of a mask's cuts at +offset and -offset, in pixels of the picture: low where the border
+    is a guess."""
     stability_offset: float = 1.0
     """In logits. Masks with borders less than this steep lose stability."""
     max_overlap: float = 0.7
     """IoU above which the worse one of two masks is taken for a copy."""
-    max_coverage: float = 0.95
-    """Masks of a larger part of the picture are the picture, and are dropped."""
+    max_coverage: float = 1.0
+    """Masks of a larger part of the picture are dropped. With 0.95, the picture is no mask."""
     min_area: int = 0
     """In pixels. Smaller islands and holes are removed from masks, and smaller masks dropped."""
     crop_layers: int = 0
@@ -45,12 +55,12 @@ class AutomaticSettings:
     crop_overlap: float = 512 / 1500
     """Of neighbouring crops in the first layer, as a part of the shorter side; halved with every
     layer. Objects smaller than this are whole in at least one crop."""
-    crop_grid_divisor: int = 2
-    """The grid is this much coarser with every layer: crops are halved too, so that 2 keeps
-    the points as dense in the picture as they are without crops."""
+    crop_grid_divisor: int = 1
+    """The grid is this much coarser with every layer. Crops are halved too, so that 2 keeps the
+    points as dense in the picture as they are without crops, at a quarter of the cost."""
     crop_margin: int = 20
-    """In pixels. Masks that come so close to a crop's border inside the picture are cut off
-    there, and are dropped: another crop, or the whole picture, shows them whole."""
+    """In pixels. Masks that come so close to a crop's border, and not to the picture's, are cut
+    off there, and are dropped: another crop, or the whole picture, shows them whole."""
 
     def __post_init__(self) -> None:
         for name in ("points_per_side", "crop_grid_divisor"):
@@ -114,10 +124,11 @@ class AutomaticMasks:
         size = rgb.shape[0], rgb.shape[1]
         found: list[AutomaticMask] = []
         s = self.settings
-        # From the closest look to the widest: of copies, the one seen from closer stays.
-        for layer, crop in reversed(crop_boxes(*size, s.crop_layers, s.crop_overlap)):
+        # The whole picture comes last, to stay set. Of copies, the one seen from closer stays.
+        whole, *crops = crop_boxes(*size, s.crop_layers, s.crop_overlap)
+        for layer, crop in [*crops, whole]:
             found += self._look_at(rgb, layer, crop)
-        found.sort(key=lambda m: (_area(m.crop), -m.iou))
+        found.sort(key=lambda m: _area(m.crop))  # stable: of equal crops, in their order
         kept = [found[i] for i in suppress([m.patch for m in found], s.max_overlap)]
         return sorted(kept, key=lambda m: -m.iou)
 
@@ -134,29 +145,35 @@ class AutomaticMasks:
             answer = self.segmenter.segment(points=batch[:, None], multimask=True)
             candidates += self._promising(answer, batch, size, crop)
         candidates.sort(key=lambda c: -c.iou)  # stable: of equals, the earlier point's first
-        kept = suppress([c.cut for c in candidates], self.settings.max_overlap)
-        return [m for i in kept if (m := self._finished(candidates[i], size, crop)) is not None]
+        kept: list[AutomaticMask] = []
+        for i in range(0, len(candidates), _COMPARED_AT_ONCE):
+            some = candidates[i : i + _COMPARED_AT_ONCE]
+            # Those that were kept before come first, and so stay.
+            both = kept + [m for c in some if (m := self._finished(c, size, crop)) is not None]
+            stay = suppress([m.patch for m in both], self.settings.max_overlap)
+            kept = [both[j] for j in stay]
+        return kept
 
     def _promising(
         self, answer: ImageMasks, points: np.ndarray, size: tuple[int, int], crop: Box
     ) -> Iterator[_Candidate]:
-        """What of the answers is good enough, judged at the low resolution."""
+        """What of the answers is good enough, judged at the picture's resolution."""
         s = self.settings
         logits, iou = answer.logits.flatten(0, 1), answer.iou.flatten()
-        index = torch.nonzero(iou >= s.min_iou)[:, 0]
-        sure = ImageMasks(logits[index, None], iou[index, None], iou[index], answer.size)
-        stability = sure.stability(s.stability_offset)[:, 0]
-        steady = torch.nonzero(stability >= s.min_stability)[:, 0]
-        x0, y0, x1, y1 = crop
-        height, width = logits.shape[-2:]
-        cell = np.array([(x1 - x0) / width, (y1 - y0) / height])
-        largest = s.max_coverage * size[0] * size[1] / cell.prod()
-        for n, stable in zip(index[steady].tolist(), stability[steady].tolist(), strict=True):
-            candidate = _Candidate.of(logits[n].cpu(), float(iou[n]), stable, points[n // 3])
-            box = np.array(candidate.cut.box) * np.tile(cell, 2) + [x0, y0, x0, y0]
-            whole = not is_cut_off(box, crop, size, s.crop_margin)
-            if whole and 0 < candidate.cut.area <= largest:
-                yield candidate
+        height, width = answer.size
+        sure = torch.nonzero(iou > s.min_iou)[:, 0]
+        for part in sure.split(max(1, _PIXELS_AT_ONCE // (height * width))):
+            large = resize(logits[part, None], answer.size)
+            each = ImageMasks(large, iou[part, None], iou[part], answer.size)
+            stability = each.stability(s.stability_offset)[:, 0]
+            steady = torch.nonzero(stability >= s.min_stability)[:, 0]
+            cuts = (large[steady, 0] > 0).cpu().numpy()
+            kept = zip(part[steady].tolist(), stability[steady].tolist(), cuts, strict=True)
+            for n, stable, cut in kept:
+                patch = Patch.of(cut, crop[0], crop[1])
+                whole = not is_cut_off(patch.box, crop, size, s.crop_margin)
+                if whole and 0 < patch.area <= s.max_coverage * size[0] * size[1]:
+                    yield _Candidate.of(logits[n].cpu(), float(iou[n]), stable, points[n // 3])
 
     def _finished(
         self, candidate: _Candidate, size: tuple[int, int], crop: Box
@@ -217,33 +234,34 @@ def grid_points(per_side: int, height: int, width: int) -> np.ndarray:
 
 
 def crop_boxes(height: int, width: int, layers: int, overlap: float) -> list[tuple[int, Box]]:
-    """(layer, xyxy): layer 0 is the whole picture, layer i is 2^i x 2^i equal crops.
+    """(layer, xyxy): layer 0 is the whole picture, layer i is 2^i x 2^i crops, by columns.
 
-    They reach from border to border; neighbours share ``overlap`` of the shorter side in layer
-    1, and half as much with every layer, give or take a pixel.
+    Neighbours share ``overlap`` of the shorter side in layer 1, and half as much with every layer,
+    rounded down. Crops are equal, but that the last ones end with the picture.
     """
     crops: list[tuple[int, Box]] = [(0, (0, 0, width, height))]
     for layer in range(1, layers + 1):
         per_side = 2**layer
-        shared = overlap * min(height, width) * 2 / per_side
+        shared = int(overlap * min(height, width) * 2 / per_side)
         columns, rows = _spread(width, per_side, shared), _spread(height, per_side, shared)
-        boxes = [(x0, y0, x1, y1) for y0, y1 in rows for x0, x1 in columns]
+        boxes = [(x0, y0, x1, y1) for x0, x1 in columns for y0, y1 in rows]
         seen = {box for _, box in crops}  # of a tiny picture, crops may be the same
         crops += [(layer, box) for box in dict.fromkeys(boxes) if box not in seen]
     return crops
 
 
-def _spread(length: int, count: int, shared: float) -> list[tuple[int, int]]:
-    """``count`` equal intervals from 0 to ``length``, neighbours sharing ``shared``."""
-    each = min(length, int(np.ceil((length + shared * (count - 1)) / count)))
-    starts = [round(i * (length - each) / (count - 1)) for i in range(count)]
-    return [(start, start + each) for start in starts]
+def _spread(length: int, count: int, shared: int) -> list[tuple[int, int]]:
+    """``count`` intervals from 0 to ``length``, neighbours sharing ``shared``; none is empty."""
+    each = math.ceil((length + shared * (count - 1)) / count)
+    starts = [i * (each - shared) for i in range(count)]
+    return [(start, min(start + each, length)) for start in starts if start < length]
 
 
-def is_cut_off(box: np.ndarray, crop: Box, size: tuple[int, int], margin: int) -> bool:
-    """Whether a box (xyxy) comes within ``margin`` of a side of the crop that is not the
-    picture's side as well."""
+def is_cut_off(box: Box, crop: Box, size: tuple[int, int], margin: int) -> bool:
+    """Whether a box (xyxy, the last two just outside) comes within ``margin`` of a side of the
+    crop, and not of that side of the picture. What is measured to is its last pixel."""
     height, width = size
-    at_crop = np.abs(box - np.array(crop)) <= margin
-    inner = np.array(crop) != np.array([0, 0, width, height])
-    return bool((at_crop & inner).any())
+    ends = np.array(box) - (0, 0, 1, 1)
+    at_crop = np.abs(ends - crop) <= margin
+    at_picture = np.abs(ends - (0, 0, width, height)) <= margin
+    return bool((at_crop & ~at_picture).any())

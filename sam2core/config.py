@@ -49,6 +49,9 @@ class Sam2Config:
     mlp_ratio: float = 4.0
 
     version: Version = VERSIONS["2.1"]
+    tracks: bool = True
+    """Whether the model has a memory. Without (transformers' ``Sam2Model``, as saved by itself) it
+    segments images and can't follow anything through a video."""
 
     image_size: int = 1024
     """Side of the square that every image is resized to; a multiple of 32."""

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from sam2core.errors import FramesError
 from sam2core.frame_order import backwards, frame_range, natural_order
@@ -188,11 +190,12 @@ class IterFrames:
 def open_frames(source: Any) -> FrameSource:
     """Frames of whatever holds some.
 
-    ``source`` is an array (T, H, W, 3) or (T, H, W) uint8, a sequence of pictures (arrays, PIL
-    images, paths), a folder of pictures (in natural order: frame_2 before frame_10), a video
-    file, a GIF, WebP or PNG (animated or not), a single picture's path, or a
-    :class:`FrameSource`, which is given back. Raises :class:`FramesError` where it is nothing
-    of this; an iterator has no length and goes into :class:`IterFrames`.
+    ``source`` is an array or a tensor (T, H, W, 3) or (T, H, W) uint8, a sequence of pictures
+    (arrays, tensors, PIL images, paths), a folder of pictures (in natural order: frame_2 before
+    frame_10), a video file, a GIF, WebP or PNG (animated or not), a single picture's path, or a
+    :class:`FrameSource`, which is given back. Tensors may be on any device. Raises
+    :class:`FramesError` where it is nothing of this; an iterator has no length and goes into
+    :class:`IterFrames`.
     """
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
@@ -201,15 +204,16 @@ def open_frames(source: Any) -> FrameSource:
         if not path.is_file():
             raise FramesError(f"{path}: no such file or folder")
         return _open_file(path)
-    if isinstance(source, np.ndarray):
-        if source.ndim not in (3, 4) or source.dtype != np.uint8:
+    if isinstance(source, (np.ndarray, Tensor)):
+        if source.ndim not in (3, 4) or source.dtype not in (np.uint8, torch.uint8):
             raise FramesError(
-                f"an array of frames must be uint8 (T, H, W, 3), got {source.dtype} {source.shape}"
+                f"an array of frames must be uint8 (T, H, W, 3), got {source.dtype} "
+                f"{tuple(source.shape)}"
             )
         if source.ndim == 3 and source.shape[-1] in (3, 4):
             raise FramesError(
-                f"got one picture of shape {source.shape} where frames (T, H, W, 3) are expected; "
-                f"give a list of one picture, or picture[None]"
+                f"got one picture of shape {tuple(source.shape)} where frames (T, H, W, 3) are "
+                f"expected; give a list of one picture, or picture[None]"
             )
         return PictureFrames(list(source))
     if isinstance(source, FrameSource):

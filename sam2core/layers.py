@@ -33,13 +33,23 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def resize_logits(logits: Tensor, size: tuple[int, int], antialias: bool = False) -> Tensor:
-    """Bilinear resize of (N, M, H, W) logits, in float32 whatever the autocast says."""
-    if tuple(logits.shape[-2:]) == tuple(size):
-        return logits.float()
-    return F.interpolate(
-        logits.float(), size=size, mode="bilinear", align_corners=False, antialias=antialias
-    )
+def resize(maps: Tensor, size: tuple[int, int], antialias: bool = False) -> Tensor:
+    """Bilinear resize of (N, M, H, W) maps, in float32 whatever the autocast says.
+
+    On the device of ``maps``; by the CPU where the device can't: Apple's has the antialiased
+    operator since torch 2.7.
+    """
+    maps = maps.float()
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    try:
+        return F.interpolate(
+            maps, size=size, mode="bilinear", align_corners=False, antialias=antialias
+        )
+    except NotImplementedError:
+        if maps.device.type == "cpu":
+            raise
+        return resize(maps.cpu(), size, antialias).to(maps.device)
 
 
 def flatten_map(x: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ class MaskPrediction:
     """What the decoder says of N prompts, with M masks each.
 
     ``logits`` (N, M, S/4, S/4) mask logits; ``iou`` (N, M) predicted IoU in [0, 1];
-    ``pointer`` (N, M, dim) object pointers; ``presence`` (N, 1) logit, above 0: the object is
-    in the picture.
+    ``pointer`` (N, M, dim) object pointers, (N, M, 0) of a model for images alone; ``presence``
+    (N, 1) logit, above 0: the object is in the picture.
     """
 
     logits: Tensor
@@ -76,7 +76,7 @@ class MaskDecoder(nn.Module):
         self.hypernetworks = nn.ModuleList(Mlp((dim, dim, dim, dim // 8)) for _ in range(num_masks))
         self.iou_head = Mlp((dim, config.iou_hidden_dim, config.iou_hidden_dim, num_masks))
         self.presence_head = Mlp((dim, dim, dim, 1))
-        self.pointer_head = Mlp((dim, dim, dim, dim))
+        self.pointer_head = Mlp((dim, dim, dim, dim)) if config.tracks else None
 
     def forward(
         self,
@@ -106,6 +106,8 @@ class MaskDecoder(nn.Module):
         iou = self.iou_head(tokens[:, 1]).sigmoid()
         mask_tokens = tokens[:, 2 : 2 + len(self.mask_tokens)]
         logits = self._masks(unflatten_map(image, height, width), fine, mask_tokens)
+        if self.pointer_head is None:
+            return MaskPrediction(logits, iou, mask_tokens[..., :0], presence)
         return MaskPrediction(logits, iou, self.pointer_head(mask_tokens), presence)
 
     def _masks(self, image: Tensor, fine: tuple[Tensor, Tensor], mask_tokens: Tensor) -> Tensor:

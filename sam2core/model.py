@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sam2core.config import Sam2Config
 from sam2core.image_encoder import ImageEncoder
-from sam2core.layers import resize_logits
+from sam2core.layers import resize
 from sam2core.mask_decoder import (
     ABSENT_LOGIT,
     MaskDecoder,
@@ -70,13 +69,16 @@ class Sam2(nn.Module):
         self.image_encoder = ImageEncoder(config)
         self.prompt_encoder = PromptEncoder(config)
         self.mask_decoder = MaskDecoder(config)
+        self.no_memory = nn.Parameter(torch.zeros(1, config.dim))
+        """Added to a frame that has nothing to recall, as every picture by itself."""
+        if not config.tracks:
+            return
         self.memory_attention = MemoryAttention(config)
         self.memory_encoder = MemoryEncoder(config)
         self.mask_to_logits = nn.Conv2d(1, 1, kernel_size=4, stride=4)
         """From a mask prompt to the scale of logits, for the pointer of a prompted mask."""
         self.memory_time = nn.Parameter(torch.zeros(config.num_memories, config.memory_dim))
         """Row i: recent memory of age i + 1; the last row: prompted memories."""
-        self.no_memory = nn.Parameter(torch.zeros(1, config.dim))
         self.no_memory_position = nn.Parameter(torch.zeros(1, config.dim))
         self.no_pointer = nn.Parameter(torch.zeros(1, config.dim))
         if config.version.occlusion_embedding:
@@ -87,6 +89,15 @@ class Sam2(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.no_memory.device
+
+    def require_memory(self) -> None:
+        """Raise ``ValueError`` for a model that was made for images alone."""
+        if not self.config.tracks:
+            raise ValueError(
+                "this SAM 2 has no memory (its config.json is of model_type 'sam2', for images "
+                "alone), so it can't follow anything through a video; load one of model_type "
+                "'sam2_video' or Meta's .pt file"
+            )
 
     def _computing(self) -> contextlib.AbstractContextManager:
         if self.compute_dtype == torch.float32:
@@ -115,6 +126,7 @@ class Sam2(nn.Module):
         if not selections:
             no_memory = self.no_memory[..., None, None].to(embedding.features.dtype)
             return ImageEmbedding(embedding.features + no_memory, embedding.fine)
+        self.require_memory()
         first = selections[0]
         if any(s.extent != first.extent for s in selections):
             raise ValueError(
@@ -192,14 +204,13 @@ class Sam2(nn.Module):
         object is not in the picture. ``embedding`` is as encoded, without recall. The logits are
         -10 and 10, at a quarter of the size.
         """
+        self.require_memory()
         count, size = len(masks), self.config.image_size
         if masks.ndim != 4 or tuple(masks.shape[1:]) != (1, size, size):
             raise ValueError(f"masks must be (N, 1, {size}, {size}), got {tuple(masks.shape)}")
         logits = masks.float() * MASK_SCALE + MASK_BIAS
         small = self.config.mask_size
-        low = F.interpolate(
-            logits, size=(small, small), mode="bilinear", align_corners=False, antialias=True
-        )
+        low = resize(logits, (small, small), antialias=True)
         empty = Prompt.empty(count, self.device)
         mask_logits = self.mask_to_logits(masks.to(self.no_memory.dtype))
         prompt = Prompt(empty.points, empty.labels, mask_logits)
@@ -221,8 +232,9 @@ class Sam2(nn.Module):
         ``logits`` (N, 1, ., .) are resized to the model's square; ``presence`` is (N, 1). With
         ``binary`` the mask enters as 0 and 1: what a person has confirmed is certain.
         """
+        self.require_memory()
         size = self.config.image_size
-        full = resize_logits(logits, (size, size))
+        full = resize(logits, (size, size))
         mask = (full > 0).float() if binary else full.sigmoid()
         with self._computing():
             features = self.memory_encoder(embedding.features, mask * MASK_SCALE + MASK_BIAS)

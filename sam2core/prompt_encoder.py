@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sam2core.config import Sam2Config
-from sam2core.layers import ChannelNorm, resize_logits
+from sam2core.layers import ChannelNorm, resize
 from sam2core.position import RandomFourier
 
 NEGATIVE, POSITIVE, TOP_LEFT, BOTTOM_RIGHT, PADDING = 0, 1, 2, 3, -1
@@ -21,7 +21,8 @@ class Prompt:
     ``points`` is (N, K, 2) as (x, y), in pixels of the square of ``image_size`` that the model
     sees; ``labels`` is (N, K): 1 positive, 0 negative, 2 and 3 the corners of a box, -1 padding,
     which has no influence at all. K may be 0: then the mask, or the memory, alone decides.
-    ``mask_logits`` (N, 1, h, w), where given, are logits of an earlier answer.
+    ``mask_logits`` (N, 1, h, w), where given, are logits of an earlier answer. All are on one
+    device, which must be the model's when it is asked.
     """
 
     points: Tensor
@@ -41,6 +42,12 @@ class Prompt:
             raise ValueError(
                 f"mask_logits must be (N, 1, h, w) with N = {len(self.points)}, got "
                 f"{tuple(logits.shape)}"
+            )
+        given = (self.points, self.labels) if logits is None else (self.points, self.labels, logits)
+        devices = [str(part.device) for part in given]
+        if len(set(devices)) > 1:
+            raise ValueError(
+                f"points, labels and mask_logits must be on one device, got {', '.join(devices)}"
             )
 
     def __len__(self) -> int:
@@ -114,5 +121,5 @@ class PromptEncoder(nn.Module):
         if prompt.mask_logits is None:
             return self.no_mask[..., None, None]
         size = (self.mask_size, self.mask_size)
-        logits = resize_logits(prompt.mask_logits, size, antialias=True)
+        logits = resize(prompt.mask_logits, size, antialias=True)
         return self.mask_embedding(logits.to(self.no_mask.dtype))

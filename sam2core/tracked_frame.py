@@ -24,8 +24,8 @@ class TrackedFrame:
 
     ``logits`` (N, h, w), float32, at a quarter of the model's resolution; ``iou`` (N,) the
     model's estimate of each mask's IoU; ``presence`` (N,) logits, above 0 where the object is
-    in the picture; the mask of an absent object is empty. ``size`` is the (height, width) of
-    the frame.
+    in the picture; the mask of an absent object is empty. All three are on the model's device.
+    ``size`` is the (height, width) of the frame.
     """
 
     frame_index: int
@@ -43,21 +43,22 @@ class TrackedFrame:
         memories: Sequence[Memory | None],
         size: tuple[int, int],
         side: int,
+        device: torch.device,
     ) -> TrackedFrame:
-        """What is remembered of each object in this frame, with logits (side, side).
+        """What is remembered of each object in this frame, with logits (side, side), on ``device``.
 
         ``ValueError`` where nothing is remembered of an object in this frame.
         """
         known = [m for m in memories if m is not None and m.logits is not None]
         if len(known) < len(object_ids):
             raise ValueError(f"not every object of {list(object_ids)} is in frame {frame_index}")
-        logits = [m.logits.float() for m in known if m.logits is not None]
+        logits = [m.logits.to(device).float() for m in known if m.logits is not None]
         return cls(
             frame_index,
             tuple(object_ids),
-            torch.stack(logits) if logits else torch.zeros(0, side, side),
-            torch.tensor([m.iou for m in known]),
-            torch.tensor([m.presence for m in known]),
+            torch.stack(logits) if logits else torch.zeros(0, side, side, device=device),
+            torch.tensor([m.iou for m in known], device=device),
+            torch.tensor([m.presence for m in known], device=device),
             size,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,5 +92,5 @@ def _load_memory(fields: Mapping[str, Any], device: torch.device) -> Memory:
     return Memory(**values)
 
 
-def _plain(value: Any) -> Any:
-    return None if value is None else torch.as_tensor(value).tolist()
+def _plain(value: np.ndarray | None) -> Any:
+    return None if value is None else value.tolist()

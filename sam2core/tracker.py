@@ -7,20 +7,21 @@ embedding of the frame at hand. What happens to a frame are five lines, in ``_tr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sam2core.arrays import as_numbers
 from sam2core.clicks import Click, join_clicks, square_masks
 from sam2core.errors import PromptError, UnknownObjectError
-from sam2core.frames import FrameSource, IterFrames, open_frames, prefetch
+from sam2core.frames import FrameSource, IterFrames, open_frames
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import Memory, MemoryBank, Selection
 from sam2core.model import ImageEmbedding, Sam2
 from sam2core.prompt_encoder import Prompt
+from sam2core.read_ahead import Ready, read_ahead, to_device
 from sam2core.tracked_frame import TrackedFrame, fill_holes
 from sam2core.tracked_object import TrackedObject
 from sam2core.tracker_settings import TrackerSettings
@@ -39,6 +40,7 @@ class VideoTracker:
     def __init__(
         self, model: Sam2, frames: Any = None, settings: TrackerSettings | None = None
     ) -> None:
+        model.require_memory()
         self.model = model
         self.settings = settings or TrackerSettings()
         limit = model.config.num_memories - 1
@@ -53,6 +55,7 @@ class VideoTracker:
         self._embedding: ImageEmbedding | None = None
         self._size = (0, 0)
         self._reverse = False
+        self._batch: tuple[torch.device, int] | None = None
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -72,7 +75,7 @@ class VideoTracker:
         """All there is to know for going on: numbers, lists and CPU tensors, without the frame.
 
         A tracker of the same model and settings that this is given to (:meth:`load_state`) gives
-        the same next frames, bit for bit.
+        the same next frames, bit for bit; on a GPU, if ``memory_budget_mb`` is set.
         """
         objects = [{"id": i, **tracked.state()} for i, tracked in self._objects.items()]
         at = {"index": self._index, "size": list(self._size), "reverse": self._reverse}
@@ -117,8 +120,9 @@ class VideoTracker:
 
         ``points`` (K, 2) as (x, y) with ``labels`` (K,) 1 (inside, the default) or 0
         (outside), and ``box`` (4,) xyxy, in pixels; or ``mask`` (H, W) of 0 and 1, which is
-        taken as it is, an empty one saying that the object is not there. ``frame_index`` is by
-        default the frame at hand; another one needs a tracker with ``frames``.
+        taken as it is, an empty one saying that the object is not there. Each may be an array, a
+        list, or a tensor on any device. ``frame_index`` is by default the frame at hand; another
+        one needs a tracker with ``frames``.
 
         Clicks add to the ones the object has on that frame, and refine the mask it has there;
         with ``replace`` both are dropped first. Gives the answer for this object alone.
@@ -127,7 +131,7 @@ class VideoTracker:
         if mask is not None:
             if points is not None or box is not None:
                 raise PromptError("a mask says all: give either a mask, or points and a box")
-            return self.prompt_masks([object_id], np.asarray(mask)[None], frame_index)
+            return self.prompt_masks([object_id], as_numbers(mask, "mask")[None], frame_index)
         embedding = self._look_at(frame_index)
         known = self._objects.get(object_id)
         earlier = None if known is None or replace else known.bank.get(self._index)
@@ -154,9 +158,9 @@ class VideoTracker:
     def prompt_masks(
         self, object_ids: Sequence[int], masks: Any, frame_index: int | None = None
     ) -> TrackedFrame:
-        """Prompt many objects at once by their masks (N, H, W), 0 and 1, at the frame's size."""
+        """Prompt many objects by masks (N, H, W), as :meth:`prompt` takes one, at frame size."""
+        masks = torch.tensor(as_numbers(masks, "masks") > 0)
         embedding = self._look_at(frame_index)
-        masks = torch.as_tensor(np.asarray(masks))
         if masks.ndim != 3 or len(masks) != len(object_ids):
             raise PromptError(
                 f"masks must be (N, H, W) with N = {len(object_ids)}, got {tuple(masks.shape)}"
@@ -167,10 +171,7 @@ class VideoTracker:
             )
         if len(set(object_ids)) != len(object_ids):
             raise PromptError(f"an object id stands twice in {list(object_ids)}")
-        step, side = (
-            self.settings.objects_per_batch(self.model.config),
-            self.model.config.image_size,
-        )
+        step, side = self._objects_per_batch(), self.model.config.image_size
         for object_id in object_ids:
             tracked = self._objects.setdefault(
                 object_id, TrackedObject(MemoryBank(self.settings.bank))
@@ -188,15 +189,15 @@ class VideoTracker:
     def step(self, frame: Picture, masks: Mapping[int, Any] | None = None) -> TrackedFrame:
         """Take the next frame of a stream and track every object into it.
 
-        ``masks`` prompts objects on this frame. Objects may also be prompted afterwards: the
-        frame stays at hand until the next step.
+        ``masks`` prompts objects on this frame, by id, each (H, W) as :meth:`prompt` takes it.
+        Objects may also be prompted afterwards: the frame stays at hand until the next step.
         """
         if self._reverse:
             raise ValueError("a stream goes forward: reset() after propagating in reverse")
-        rgb = as_rgb(frame)
+        rgb, given = as_rgb(frame), as_numbers(list((masks or {}).values()), "masks")
         self._take(self._index + 1, rgb.shape[:2], to_pixels(rgb, self.model.config.image_size))
         if masks:
-            self.prompt_masks(list(masks), np.stack([np.asarray(m) for m in masks.values()]))
+            self.prompt_masks(list(masks), given)
         self._track()
         return self._show(self.object_ids)
 
@@ -236,17 +237,9 @@ class VideoTracker:
             self._track()
             yield self._show(self.object_ids)
 
-    def _read_ahead(
-        self, frames: Iterator[tuple[int, np.ndarray]]
-    ) -> Iterator[tuple[int, tuple[int, int], Tensor]]:
-        """Index, size and pixels of frames, prepared in the background."""
-        side = self.model.config.image_size
-
-        def prepare(item: tuple[int, np.ndarray]) -> tuple[int, tuple[int, int], Tensor]:
-            index, rgb = item
-            return index, (rgb.shape[0], rgb.shape[1]), to_pixels(rgb, side)
-
-        return prefetch(frames, prepare, self.settings.decode_ahead)
+    def _read_ahead(self, frames: Iterator[tuple[int, np.ndarray]]) -> Iterator[Ready]:
+        side, depth = self.model.config.image_size, self.settings.decode_ahead
+        return read_ahead(frames, side, self.model.device, depth)
 
     def _track(self) -> None:
         """Bring every object into the frame at hand."""
@@ -266,10 +259,17 @@ class VideoTracker:
         for object_id, tracked in self._objects.items():
             if self._index not in tracked.bank.prompted:
                 cohorts.setdefault(self._select(tracked).extent, []).append(object_id)
-        step = self.settings.objects_per_batch(self.model.config)
+        step = self._objects_per_batch()
         for ids in cohorts.values():
             for i in range(0, len(ids), step):
                 yield ids[i : i + step]
+
+    def _objects_per_batch(self) -> int:
+        """Found out once: what is free changes, also by what the tracker itself holds."""
+        device = self.model.device
+        if self._batch is None or self._batch[0] != device:
+            self._batch = device, self.settings.objects_per_batch(self.model.config, device)
+        return self._batch[1]
 
     def _select(self, tracked: TrackedObject) -> Selection:
         length = None if self.frames is None else len(self.frames)
@@ -284,11 +284,16 @@ class VideoTracker:
     ) -> None:
         """Put the answer for some objects into their banks.
 
-        What was prompted enters memory as 0 and 1: it was confirmed. A correction of a frame
-        that was tracked before stays a recent memory, as in the reference implementations.
+        What was prompted enters memory as 0 and 1, with its small holes filled: so it was shown,
+        and so it was confirmed. What was tracked enters as the model gave it. A correction of a
+        frame that was tracked before stays a recent memory. All as in Meta's video predictor.
         """
+        shown = fill_holes(prediction.logits[:, 0], self.settings.fill_hole_area)
         features = self.model.remember(
-            embedding, prediction.logits, prediction.presence, binary=prompted
+            embedding,
+            shown[:, None] if prompted else prediction.logits,
+            prediction.presence,
+            binary=prompted,
         )
         presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
         for i, object_id in enumerate(ids):
@@ -300,17 +305,15 @@ class VideoTracker:
                 presence[i],
                 iou[i],
                 features[i].to(self.settings.memory_dtype, copy=True),
-                prediction.logits[i, 0].clone(),
+                shown[i].clone(),
             )
             bank.add(memory, prompted and not correction)
 
     def _show(self, object_ids: Sequence[int]) -> TrackedFrame:
         """What the banks say of the frame at hand."""
         memories = [self._objects[i].bank.get(self._index) for i in object_ids]
-        frame = TrackedFrame.of(
-            self._index, object_ids, memories, self._size, self.model.config.mask_size
-        )
-        return replace(frame, logits=fill_holes(frame.logits, self.settings.fill_hole_area))
+        side, device = self.model.config.mask_size, self.model.device
+        return TrackedFrame.of(self._index, object_ids, memories, self._size, side, device)
 
     def _look_at(self, frame_index: int | None) -> ImageEmbedding:
         """The embedding of a frame, which becomes the one at hand."""
@@ -332,7 +335,7 @@ class VideoTracker:
         return self._take(index, rgb.shape[:2], to_pixels(rgb, self.model.config.image_size))
 
     def _take(self, index: int, size: tuple[int, ...], pixels: Tensor) -> ImageEmbedding:
-        self._embedding = self.model.encode_image(pixels.to(self.model.device))
+        self._embedding = self.model.encode_image(to_device(pixels, self.model.device))
         self._index, self._size = index, (size[0], size[1])
         return self._embedding
 

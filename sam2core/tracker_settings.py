@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from sam2core.config import Sam2Config
+from sam2core.device_memory import working_memory_mb
 from sam2core.memory_bank import BankSettings
 
 
@@ -15,10 +16,15 @@ class TrackerSettings:
     """How a tracker works. The defaults give what the public checkpoints were made for."""
 
     bank: BankSettings = field(default_factory=BankSettings)
-    memory_budget_mb: int = 2048
-    """Working memory of one batch; more objects than fit are run in several batches."""
+    memory_budget_mb: int | None = None
+    """Working memory of one batch; more objects than fit are run in several batches. None: from
+    what the device has free when the first objects come, see
+    :func:`~sam2core.device_memory.working_memory_mb`. Masks don't depend on it, but for the last
+    bits on a GPU: set a number where these matter. On a CPU None always is the same number."""
     fill_hole_area: int = 8
-    """Holes of up to so many cells (of 4 x 4 model pixels) are filled in what is shown."""
+    """Holes of up to so many cells (of 4 x 4 model pixels) are filled in every answer: in what is
+    shown, what later clicks refine and what is remembered of a prompt. What is remembered of a
+    tracked frame is encoded before. 0 fills nothing."""
     corrections_are_prompts: bool = False
     """Keep a corrected frame like a prompted one, not like a recent one that is soon forgotten."""
     memory_dtype: torch.dtype = torch.bfloat16
@@ -27,20 +33,26 @@ class TrackerSettings:
     """Frames that are read and resized ahead of the model."""
 
     def __post_init__(self) -> None:
-        if self.memory_budget_mb < 1 or self.fill_hole_area < 0 or self.decode_ahead < 1:
+        budget = 1 if self.memory_budget_mb is None else self.memory_budget_mb
+        if budget < 1 or self.fill_hole_area < 0 or self.decode_ahead < 1:
             raise ValueError(
                 f"memory_budget_mb and decode_ahead must be at least 1 and fill_hole_area at "
                 f"least 0; got {self.memory_budget_mb}, {self.decode_ahead} and "
                 f"{self.fill_hole_area}"
             )
 
-    def objects_per_batch(self, config: Sam2Config) -> int:
+    def objects_per_batch(self, config: Sam2Config, device: torch.device) -> int:
         """How many objects fit the memory budget, from the sizes of the largest tensors."""
+        budget = self.memory_budget_mb
+        if budget is None:
+            budget = working_memory_mb(device)
         cells = config.embedding_size**2
         memories = self.bank.recent + (self.bank.max_prompted or 1)
         keys = cells * memories * (3 * config.memory_dim + 4 * config.dim)
         queries = cells * (config.memory_mlp_dim + 8 * config.dim)
         decoder = config.mask_size**2 * config.dim  # maps of dim/8, and of dim/4 at half the size
         memory = config.image_size**2 * 4  # the mask, and the first map of the downsampler
-        per_object = 4 * (keys + queries + decoder + memory)
-        return max(1, self.memory_budget_mb * 2**20 // per_object)
+        # Apple's attention keeps all scores, before and after the softmax; the others never do.
+        scores = 2 * cells**2 * memories if device.type == "mps" else 0
+        per_object = 4 * (keys + queries + decoder + memory + scores)
+        return max(1, budget * 2**20 // per_object)

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from torch.nn import functional as F
 
+from sam2core.arrays import as_array, as_numbers
 from sam2core.errors import PromptError
-from sam2core.layers import resize_logits
+from sam2core.layers import resize
 from sam2core.prompt_encoder import BOTTOM_RIGHT, PADDING, TOP_LEFT, Prompt
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
-Picture = np.ndarray | Image.Image | str | os.PathLike
+LOGIT_LIMIT = 32.0
+"""Earlier logits are cut to +- this before they refine a mask; larger ones say nothing more."""
+
+Picture = np.ndarray | Tensor | Image.Image | str | os.PathLike
 
 
 def as_rgb(picture: Picture) -> np.ndarray:
     """A picture as RGB uint8 (H, W, 3).
 
-    Takes uint8 arrays (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), PIL images and paths. Grey
-    is repeated in three channels, alpha is dropped, EXIF rotation is applied.
+    Takes uint8 arrays (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), such tensors on any device, PIL
+    images and paths. Grey is repeated in three channels, alpha is dropped, EXIF rotation is
+    applied.
     """
     if isinstance(picture, (str, os.PathLike)):
         try:
@@ -38,13 +42,13 @@ def as_rgb(picture: Picture) -> np.ndarray:
             raise ValueError(f"{picture}: can't be read as a picture ({error})") from error
     if isinstance(picture, Image.Image):
         return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    array = np.asarray(picture)
+    array = as_array(picture)
     if array.ndim == 2:
         array = array[..., None]
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (1, 3, 4):
         raise ValueError(
-            f"a picture must be a uint8 array (H, W, 3), or (H, W) grey or (H, W, 4) with alpha; "
-            f"got {array.dtype} {array.shape}"
+            f"a picture must be a uint8 array (H, W, 3), channels last, or (H, W) grey or "
+            f"(H, W, 4) with alpha; got {array.dtype} {array.shape}"
         )
     if 0 in array.shape:
         raise ValueError(f"a picture must have at least one pixel, got shape {array.shape}")
@@ -59,16 +63,14 @@ def to_pixels(picture: np.ndarray, size: int) -> Tensor:
     The picture is squeezed into the square without keeping its aspect, as in training.
     """
     pixels = torch.from_numpy(np.array(picture, copy=True)).permute(2, 0, 1)[None].float() / 255
-    pixels = F.interpolate(
-        pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
-    )
+    pixels = resize(pixels, (size, size), antialias=True)
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     return (pixels - mean) / std
 
 
 def to_masks(logits: Tensor, height: int, width: int) -> Tensor:
     """Mask logits (N, M, h, w) to bool masks (N, M, height, width)."""
-    return resize_logits(logits, (height, width)) > 0
+    return resize(logits, (height, width)) > 0
 
 
 def to_prompt(
@@ -85,7 +87,8 @@ def to_prompt(
     ``points`` is (N, K, 2) as (x, y), (K, 2) for one prompt, or a list of N arrays (K_i, 2);
     ``labels`` alike without the 2: 1 positive (the default), 0 negative, -1 padding. ``boxes``
     is (N, 4) or (4,), xyxy; what of it lies outside of the picture is cut off. ``mask_logits``
-    is (N, h, w) or (h, w), from an earlier answer. What is given must agree in N.
+    is (N, h, w) or (h, w), from an earlier answer, and cut to +-``LOGIT_LIMIT``. What is given
+    must agree in N. Each may be an array, a list, or a tensor on any device.
     """
     parts: list[tuple[Tensor, Tensor]] = []
     logits = None
@@ -96,12 +99,7 @@ def to_prompt(
     if points is not None:
         parts.append(_points(points, labels, height, width))
     if mask_logits is not None:
-        logits = torch.as_tensor(mask_logits).float()
-        logits = logits[None, None] if logits.ndim == 2 else logits[:, None]
-        if logits.ndim != 4:
-            raise PromptError(
-                f"mask_logits must be (N, h, w) or (h, w), got {tuple(np.shape(mask_logits))}"
-            )
+        logits = _logits(mask_logits)
     counts = {len(p) for p, _ in parts} | ({len(logits)} if logits is not None else set())
     if not counts:
         raise PromptError("a prompt needs points, boxes or mask_logits; none was given")
@@ -115,11 +113,20 @@ def to_prompt(
     return Prompt(all_points, torch.cat([label for _, label in parts], dim=1), logits)
 
 
+def _logits(mask_logits: Any) -> Tensor:
+    given = as_numbers(mask_logits, "mask_logits")
+    if given.ndim not in (2, 3):
+        raise PromptError(f"mask_logits must be (N, h, w) or (h, w), got {given.shape}")
+    logits = torch.from_numpy(given.astype(np.float32)).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+    return logits[None, None] if logits.ndim == 2 else logits[:, None]
+
+
 def _corners(boxes: Any, height: int, width: int) -> tuple[Tensor, Tensor]:
-    xyxy = torch.as_tensor(np.asarray(boxes, dtype=np.float32))
+    given = as_numbers(boxes, "boxes")
+    xyxy = torch.from_numpy(given.astype(np.float32))
     xyxy = xyxy[None] if xyxy.ndim == 1 else xyxy
     if xyxy.ndim != 2 or xyxy.shape[1] != 4:
-        raise PromptError(f"boxes must be (N, 4) or (4,) as xyxy, got {tuple(np.shape(boxes))}")
+        raise PromptError(f"boxes must be (N, 4) or (4,) as xyxy, got {given.shape}")
     limit = torch.tensor([width, height, width, height], dtype=torch.float32)
     inside = torch.minimum(xyxy.clamp(min=0), limit)
     bad = ~((inside[:, 2:] > inside[:, :2]).all(dim=1) & xyxy.isfinite().all(dim=1))
@@ -169,18 +176,16 @@ def _points(points: Any, labels: Any, height: int, width: int) -> tuple[Tensor, 
 
 def _rows(values: Any, width: int, name: str) -> list[np.ndarray]:
     """N arrays (K_i, width) from one array or from a ragged list."""
-    if isinstance(values, Tensor):
-        values = values.cpu().numpy()
-    rows: Sequence[Any]
+    depth = 3 if width == 2 else 2
     try:
-        array = np.asarray(values, dtype=np.float32)
-        depth = 3 if width == 2 else 2
-        rows = [array] if array.ndim == depth - 1 else list(array)
-    except ValueError:  # ragged
-        rows = [np.asarray(row, dtype=np.float32) for row in values]
+        array = as_array(values, np.float32)
+        rows = list(array) if array.ndim == depth else [array]
+    except (TypeError, ValueError):  # ragged, or no numbers at all
+        parts = values if isinstance(values, Iterable) else [values]
+        rows = [as_numbers(part, name).astype(np.float32) for part in parts]
     if width == 1:
         rows = [row[:, None] if row.ndim == 1 else row for row in rows]
     if not rows or any(row.ndim != 2 or row.shape[1] != width for row in rows):
         expected = "(N, K, 2), (K, 2) or N times (K, 2)" if width == 2 else "(N, K) or (K,)"
         raise PromptError(f"{name} must be {expected}, got {values!r:.120}")
-    return list(rows)
+    return rows

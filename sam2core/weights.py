@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,13 +12,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sam2core.checkpoint_files import read_checkpoint
 from sam2core.config import VERSIONS, Sam2Config, Version
 from sam2core.config_file import from_hugging_face, to_hugging_face
 from sam2core.errors import WeightsError
 from sam2core.model import Sam2
+from sam2core.precision import AUTO, choose_dtype
+from sam2core.processor_file import check_processor
+from sam2core.weight_files import SAFETENSORS
 from sam2core.weight_names import Format, name_in
 
-SAFETENSORS = "model.safetensors"
 _POSITION = "shared_image_embedding.positional_embedding"
 _POSITION_AGAIN = "prompt_encoder.shared_embedding.positional_embedding"
 _SIZES = ("tiny", "small", "base_plus", "large")
@@ -30,7 +31,7 @@ def load(
     source: str | os.PathLike | Mapping[str, Tensor],
     *,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | str | None = AUTO,
     config: Sam2Config | None = None,
     revision: str | None = None,
 ) -> Sam2:
@@ -41,20 +42,27 @@ def load(
     huggingface_hub's own cache and offline switches), or a state dict. Size and version are
     found out from the file; ``config`` is only needed for a custom model without config.json.
 
-    ``dtype`` is what is computed in. The weights stay float32 and run under autocast, because
-    casting them to half precision degrades masks.
+    ``dtype`` is what is computed in, a ``torch.dtype`` or its name; "auto" is bfloat16 where
+    ``device`` is made for it, and float32 elsewhere (see :mod:`sam2core.precision`). The weights
+    stay float32 and run under autocast, as in Meta's own predictors, because casting them to half
+    precision degrades masks. float32 on CUDA is torch's default: full precision in matrix products,
+    TF32 (10 bits of mantissa) in cuDNN's convolutions; ``torch.backends.cuda.matmul.allow_tf32``
+    and ``torch.backends.cudnn.allow_tf32`` switch these, and neither is touched here.
 
     Raises :class:`WeightsError` for what can't be read, and for every missing, unexpected or
     misshapen key.
     """
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise ValueError(f"dtype must be float32, bfloat16 or float16, got {dtype}")
+    computed_in = choose_dtype(device, dtype)
     if isinstance(source, Mapping):
-        state, found, label = dict(source), None, "the state dict"
+        model = from_state_dict(source, config)
     else:
-        state, found, label = _read(source, revision)
-    model = from_state_dict(state, config or found, label)
-    model.compute_dtype = dtype
+        files = read_checkpoint(source, revision)
+        folder = files.folder
+        found = None if folder is None else _read_config(folder / "config.json")
+        model = from_state_dict(files.state, config or found, str(source))
+        if folder is not None:
+            check_processor(folder, model.config)
+    model.compute_dtype = computed_in
     return model.eval().requires_grad_(False).to(device)
 
 
@@ -63,14 +71,24 @@ def from_state_dict(
 ) -> Sam2:
     """A model with the weights of a state dict in either format, on the CPU in float32."""
     format = _format_of(state, label)
-    base = config or _preset_of(state, format, label)
-    config = replace(base, version=_version_of(state, format))
+    if config is None:
+        config = replace(_preset_of(state, format, label), version=_version_of(state, format))
+    elif not config.tracks and name_in(format, "memory_time") in state:
+        # An image model's configuration beside the weights of a whole one: transformers reads
+        # these as its image model. Shapes are checked, and there is only one number of pointers.
+        config = replace(config, tracks=True, version=_version_of(state, format))
+    elif config.tracks and config.version != (found := _version_of(state, format)):
+        raise WeightsError(
+            f"{label}: the configuration is of SAM {config.version.name}, the weights are of "
+            f"SAM {found.name}; one of the two files belongs to another model"
+        )
     with torch.device("meta"):
         model = Sam2(config)
     ours = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     model.load_state_dict(_translate(dict(state), ours, format, label), assign=True)
-    rope = model.memory_attention.rope
-    model.memory_attention.rope = type(rope)(rope.dim)  # not in checkpoints: made anew
+    if config.tracks:
+        rope = model.memory_attention.rope
+        model.memory_attention.rope = type(rope)(rope.dim)  # not in checkpoints: made anew
     return model
 
 
@@ -111,81 +129,6 @@ def to_state_dict(model: Sam2, format: Format) -> dict[str, Tensor]:
     if format == "hugging_face":
         state[_POSITION_AGAIN] = state[_POSITION].clone()
     return state
-
-
-def _read(
-    source: str | os.PathLike, revision: str | None
-) -> tuple[dict[str, Tensor], Sam2Config | None, str]:
-    """State dict, configuration where there is one, and what to call it in errors."""
-    path = Path(source)
-    if not path.exists():
-        path = _download(str(source), revision)
-    if path.is_file():
-        config_path = path.parent / "config.json"
-        config = _read_config(config_path) if path.name == SAFETENSORS else None
-        return _read_file(path), config, str(source)
-    if (path / SAFETENSORS).is_file():
-        return _read_file(path / SAFETENSORS), _read_config(path / "config.json"), str(source)
-    checkpoints = sorted(path.glob("*.pt"))
-    if len(checkpoints) == 1:
-        return _read_file(checkpoints[0]), None, str(source)
-    raise WeightsError(
-        f"{source}: expected a folder with {SAFETENSORS} (and config.json) or with one .pt file, "
-        f"found {sorted(p.name for p in path.iterdir())[:10]}"
-    )
-
-
-def _download(source: str, revision: str | None) -> Path:
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
-        raise WeightsError(
-            f"{source}: no such file or folder, and not a hub id of the form 'owner/name' either"
-        )
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        hf_hub_download(source, "config.json", revision=revision)
-        return Path(hf_hub_download(source, SAFETENSORS, revision=revision))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise WeightsError(
-            f"{source}: not on this machine as a path, and not to be had from the Hugging Face "
-            f"hub or its cache ({type(error).__name__}: {str(error).splitlines()[0]}). Check the "
-            f"name and the network, or download the model and give its folder."
-        ) from error
-
-
-def _read_file(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(str(path))
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(_unreadable(path, "a safetensors file", error)) from error
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-        raise WeightsError(_unreadable(path, "a PyTorch checkpoint", error)) from error
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
-    if not isinstance(content, Mapping) or not all(
-        isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items()
-    ):
-        raise WeightsError(
-            f"{path}: expected a checkpoint of SAM 2, a mapping from names to tensors (under "
-            f"'model' or on its own), found {type(content).__name__}"
-        )
-    return dict(content)
-
-
-def _unreadable(path: Path, kind: str, error: Exception) -> str:
-    size = path.stat().st_size if path.exists() else 0
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return (
-        f"{path}: can't be read as {kind} ({size:,} bytes; {reason}). It may be cut off, a Git "
-        f"LFS pointer or of another kind; download it again and compare its size."
-    )
 
 
 def _read_config(path: Path) -> Sam2Config | None:

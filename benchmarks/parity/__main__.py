@@ -76,7 +76,7 @@ def table(rows: list[Row]) -> str:
 def machine(device: str) -> str:
     """What it ran on, in words."""
     name = platform.processor() or platform.machine()
-    if device != "cpu":
+    if device.startswith("cuda"):
         name = torch.cuda.get_device_name(device)
     return (
         f"{name}, {os.cpu_count()} CPU cores, {torch.get_num_threads()} threads, "

@@ -53,13 +53,14 @@ class Visit:
 @dataclass(frozen=True)
 class ClipCase:
     """Visits in order. `known_length` tells the model how many frames there are (else a stream);
-    `max_prompted` limits the prompted memories that are used. `absent`: only counts if objects
-    were found absent as well as present."""
+    `max_prompted` limits the prompted memories that are used; holes of up to `fill_hole_area`
+    cells are filled. `absent`: only counts if objects were found absent as well as present."""
 
     name: str
     visits: tuple[Visit, ...]
     known_length: int | None = None
     max_prompted: int | None = None
+    fill_hole_area: int = 0
     absent: bool = field(default=False, kw_only=True)
 
     @property
@@ -190,6 +191,16 @@ def clip_cases(scene: Scene) -> tuple[ClipCase, ...]:
                 Visit(5, ((1, make.points(0, 5)),)),
                 *onward(1, 3),
             ),
+        ),
+        ClipCase(
+            "small holes filled",
+            (
+                Visit(0, ((1, make.point(0)), (2, make.box(1)), (3, make.mask(2)))),
+                *onward(1, 3),
+                Visit(3, ((1, make.points(0, 3)),), correct=True),
+                *onward(4, 5),
+            ),
+            fill_hole_area=8,
         ),
         ClipCase(
             "known short length",

@@ -9,6 +9,7 @@ forgets the direction for those that follow. So every object gets a session of i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenc
 
 from benchmarks.parity.answers import ClipAnswer, ImageAnswer
 from benchmarks.parity.cases import Ask, ClipCase, ImageCase, Visit
-from benchmarks.parity.corrected import CorrectedVideo
+from benchmarks.parity.corrected import EARLIER_LIMIT, CorrectedVideo
 from benchmarks.parity.scenes import Scene
 from benchmarks.parity.shapes import ModelShape, shape_and_version, transformers_config
 
@@ -34,6 +35,14 @@ def published(source: str) -> tuple[ModelShape, str, dict[str, Tensor]]:
     model = Sam2VideoModel.from_pretrained(source, dtype=torch.float32)
     shape, version = shape_and_version(model.config)
     return shape, version, dict(model.state_dict())
+
+
+def write_model(
+    shape: ModelShape, version: str, state: Mapping[str, Tensor], folder: str | Path
+) -> None:
+    """A folder as on the hub, written by transformers' own class."""
+    config = transformers_config(shape, version)
+    _load(Sam2VideoModel, config, state, "sdpa").save_pretrained(folder)
 
 
 class Reference:
@@ -90,6 +99,7 @@ class Reference:
         if box is not None:
             given.update(input_boxes=box)
         if logits is not None:
+            logits = logits.clamp(-EARLIER_LIMIT, EARLIER_LIMIT)  # as Meta's image predictor does
             given.update(input_masks=logits[None].to(self.device))
         output = self.image(image_embeddings=list(embeddings), multimask_output=multimask, **given)
         return ImageAnswer(
@@ -151,6 +161,7 @@ class ClipRun:
         self.model = reference.video
         self.model.ties = 0
         self.model.config.max_cond_frame_num = case.max_prompted or -1
+        self.model.fill_hole_area = case.fill_hole_area
         self.sessions: dict[int, Sam2VideoInferenceSession] = {}
         self.answers: list[ClipAnswer] = []
         self._last: dict[int, tuple[Tensor, int]] = {}

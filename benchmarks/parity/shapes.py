@@ -55,7 +55,6 @@ def transformers_config(shape: ModelShape, version: str) -> Any:
     backbone = {
         "model_type": "sam2_hiera_det_model",
         "hidden_size": shape.embed_dim,
-        "num_attention_heads": shape.num_heads,
         "image_size": [side, side],
         "blocks_per_stage": list(shape.stages),
         "embed_dim_per_stage": widths,
@@ -88,7 +87,7 @@ def shape_and_version(config: Any) -> tuple[ModelShape, str]:
     shape = ModelShape(
         "custom",
         backbone.hidden_size,
-        backbone.num_attention_heads,
+        backbone.num_attention_heads_per_stage[0],
         tuple(backbone.blocks_per_stage),
         tuple(backbone.global_attention_blocks),
         tuple(backbone.window_positional_embedding_background_size),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,31 +13,16 @@ from torch import Tensor
 import sam2core
 from benchmarks.parity.answers import ClipAnswer, ImageAnswer
 from benchmarks.parity.cases import Ask, ClipCase, ImageCase, Visit
+from benchmarks.parity.reference import write_model
 from benchmarks.parity.scenes import Scene
-from benchmarks.parity.shapes import SIZES, ModelShape
-from sam2core import BankSettings, ImageSegmenter, Sam2Config, TrackerSettings
-from sam2core.config import VERSIONS
+from benchmarks.parity.shapes import ModelShape
+from sam2core import BankSettings, ImageSegmenter, TrackerSettings
 from sam2core.tracker import TrackedFrame, VideoTracker
 
 
-def subject_config(shape: ModelShape, version: str) -> Sam2Config:
-    """sam2core's own idea of a published size, or what a custom one needs."""
-    if shape.name in SIZES:
-        return Sam2Config.preset(shape.name, version, shape.image_size)  # type: ignore[arg-type]
-    return Sam2Config(
-        embed_dim=shape.embed_dim,
-        num_heads=shape.num_heads,
-        blocks=shape.stages,
-        global_blocks=shape.global_blocks,
-        window_sizes=shape.windows,
-        position_size=shape.background,
-        version=VERSIONS[version],
-        image_size=shape.image_size,
-    )
-
-
 class Subject:
-    """sam2core on a state dict in Hugging Face naming."""
+    """sam2core on a state dict in Hugging Face naming, read from a folder that transformers wrote:
+    reading is a part of what is compared."""
 
     def __init__(
         self,
@@ -48,7 +34,10 @@ class Subject:
         memory_dtype: torch.dtype = torch.float32,
     ):
         self.shape, self.memory_dtype = shape, memory_dtype
-        self.model = sam2core.load(state, config=subject_config(shape, version), device=device)
+        with TemporaryDirectory() as folder:
+            write_model(shape, version, state, folder)
+            # In float32 as the reference computes, whatever suits the device.
+            self.model = sam2core.load(folder, device=device, dtype=torch.float32)
 
     def segment(self, case: ImageCase, scene: Scene) -> list[ImageAnswer]:
         """All prompts of the case in one batched call."""
@@ -90,7 +79,7 @@ class Subject:
         """The visits of a case, in a video or, frame by frame, in a stream (`can_stream`)."""
         settings = TrackerSettings(
             bank=BankSettings(max_prompted=case.max_prompted),
-            fill_hole_area=0,
+            fill_hole_area=case.fill_hole_area,
             memory_dtype=self.memory_dtype,
         )
         video = None if stream else [scene.frame(index) for index in range(case.length)]

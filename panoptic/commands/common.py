@@ -6,6 +6,7 @@ package's note).
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -88,16 +89,20 @@ class ModelOptions:
         str | None,
         Option(
             metavar="NAME",
-            help="cpu, cuda, cuda:1, mps; if not said, a GPU if there is one.",
+            help="cpu, cuda, cuda:1, mps; if not said, a GPU if there is one. Several workers "
+            "take turns with GPUs, unless one is named by its number.",
             rich_help_panel=MODELS,
         ),
     ] = None
     dtype: Annotated[
-        Literal["float32", "bfloat16", "float16"],
+        Literal["auto", "float32", "bfloat16", "float16"],
         Option(
-            metavar="TYPE", help="Precision: float32, bfloat16, float16.", rich_help_panel=MODELS
+            metavar="TYPE",
+            help="Precision: float32, bfloat16, float16, or auto, which is bfloat16 on devices "
+            "made for it (CUDA from Ampere on, CPUs with AMX) and float32 elsewhere.",
+            rich_help_panel=MODELS,
         ),
-    ] = "float32"
+    ] = "auto"
 
 
 @dataclass(frozen=True)
@@ -178,59 +183,38 @@ def _check_demo_words(vocabulary: Vocabulary) -> None:
                 )
 
 
+def settle(models: ModelOptions) -> ModelOptions:
+    """The options with the device and the dtype that come out of what they leave open."""
+    from panoptic.devices import choose_device
+    from sam2core.precision import choose_dtype, name_of
+
+    device = choose_device(models.device)
+    dtype = name_of(choose_dtype(device, models.dtype))
+    return replace(models, device=device, dtype=dtype)  # type: ignore[arg-type]
+
+
 def load_pipeline(models: ModelOptions, settings: SettingOptions | None = None) -> PanopticPipeline:
-    """The pipeline that the options ask for; options that aren't given leave its settings."""
-    quiet()
-    import torch
+    """The pipeline that the options ask for; options that aren't given leave its settings.
 
-    from panoptic.pipeline import PanopticPipeline
+    On which device and in which dtype it computes is told on stderr, if that is a terminal.
+    """
+    from panoptic.commands.recipe import recipe_for
+    from panoptic.devices import in_words
 
-    pipeline = PanopticPipeline.from_pretrained(
-        models.models,
-        things=models.things_model,
-        stuff=models.stuff_model,
-        sam2=models.sam2,
-        device=choose_device(models.device),
-        dtype=getattr(torch, models.dtype),
-    )
-    if settings is None:
-        return pipeline
-    given = {
-        name: value
-        for name in ("box_threshold", "text_threshold", "max_boxes")
-        if (value := getattr(settings, name)) is not None
-    }
-    if given:
-        pipeline.things.settings = replace(pipeline.things.settings, **given)  # type: ignore[attr-defined]
-    regions = pipeline.settings.regions
-    if settings.background is not None:
-        regions = replace(regions, background=settings.background)
-    pipeline.settings = replace(
-        pipeline.settings, regions=regions, seed=settings.seed, fill_unknown=settings.fill_unknown
-    )
-    return pipeline
-
-
-def choose_device(name: str | None) -> str:
-    """The device asked for, checked, or the best there is."""
-    import torch
-
-    available = ["cpu"]
-    if torch.cuda.is_available():
-        available = [f"cuda:{i}" for i in range(torch.cuda.device_count())] + available
-    if torch.backends.mps.is_available():
-        available = ["mps", *available]
-    if name is None:
-        return available[0]
-    if name not in available and f"{name}:0" not in available:
-        raise ValueError(f"there is no device {name!r}; there are {', '.join(available)}")
-    return name
+    settled = recipe_for(settle(models), settings)
+    if sys.stderr.isatty():
+        print(f"panoptic: {in_words([str(settled.device)], settled.dtype)}", file=sys.stderr)
+    return settled()  # type: ignore[return-value]
 
 
 def quiet() -> None:
     """Keeps libraries from writing between a command's own lines."""
     hide_advice()
+    from huggingface_hub import constants
+    from huggingface_hub.utils import enable_progress_bars
     from transformers.utils import logging
 
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # of weights that are read; it takes the hub's with it:
+    if not constants.HF_HUB_DISABLE_PROGRESS_BARS:
+        enable_progress_bars()  # what is fetched may take minutes

@@ -13,7 +13,6 @@ from panoptic.commands.common import (
     ModelOptions,
     SettingOptions,
     WordOptions,
-    load_pipeline,
     read_words,
 )
 from panoptic.commands.terminal import Progress
@@ -81,7 +80,8 @@ def run(
         Option(
             metavar="N",
             min=1,
-            help="Processes with models of their own; GPUs are taken in turn.",
+            help="Processes with models of their own, on the GPUs in turn or on the --device that "
+            "is named.",
             rich_help_panel=RUN,
         ),
     ] = 1,
@@ -96,8 +96,10 @@ def run(
     ] = 4,
 ) -> int:
     """Label a whole data set: resumable, with every label kept as soon as it is made."""
+    from panoptic.commands.recipe import recipe_for
     from panoptic.dataset.export import export
     from panoptic.dataset.formats import FORMATS
+    from panoptic.dataset.runner import label_dataset
     from panoptic.dataset.settings import DatasetSettings
     from panoptic.dataset.sources import open_source
 
@@ -112,10 +114,10 @@ def run(
     how = DatasetSettings(
         batch=batch, workers=workers, engine=engine, max_errors=max_errors, redo=redo
     )
-    pipeline = load_pipeline(models, settings)
+    recipe = recipe_for(models, settings)
     with _Shown() as progress:
-        result = pipeline.label_dataset(
-            source, vocabulary, output, images=images, settings=how, progress=progress
+        result = label_dataset(
+            recipe, source, vocabulary, output, images=images, settings=how, progress=progress
         )
     print(_summary(result))
     if result.interrupted:
@@ -163,7 +165,7 @@ class _Shown:
             self._bar.say("panoptic dataset: more are left out; `panoptic report` lists all")
 
     def say(self, text: str) -> None:
-        self._bar.say(text)
+        self._bar.say(f"panoptic dataset: {text}")
 
 
 def _summary(result: DatasetRun) -> str:

@@ -20,6 +20,7 @@ from panoptic.commands.common import (
     WordOptions,
     load_pipeline,
     read_words,
+    settle,
 )
 from panoptic.commands.terminal import Progress, show
 from panoptic.tables import Table
@@ -122,8 +123,11 @@ def run(
         raise ValueError("--both-ways goes through whole clips: leave --limit out")
     if fps is not None and fps <= 0:
         raise ValueError(f"--fps must be above 0, got {fps:g}")
+    models = settle(models)
+    # A run may be gone on with on another device, but not in another dtype.
+    made_by = repr(replace(models, device=None))
     asked = {
-        **{"words": repr(list(vocabulary)), "models": repr(models), "settings": repr(settings)},
+        **{"words": repr(list(vocabulary)), "models": made_by, "settings": repr(settings)},
         **{"video settings": repr(asdict(chosen)), "--both-ways": repr(both_ways)},
         **{"--limit": repr(limit), "--fps": repr(fps)},
     }

@@ -16,12 +16,13 @@ from typing import Any
 from panoptic.dataset.engines import Engine
 from panoptic.dataset.errors import DatasetError, OutputError, TooManyErrors
 from panoptic.dataset.progress import Progress, Silent
-from panoptic.dataset.recipe import recipe_of
+from panoptic.dataset.recipe import Recipe, as_recipe, recipe_of
 from panoptic.dataset.records import Counts
 from panoptic.dataset.settings import DatasetSettings, describe, settings_hash
 from panoptic.dataset.sources import SourceLike, open_source
 from panoptic.dataset.store import DatasetStore
 from panoptic.dataset.work import Labeller
+from panoptic.devices import choose_devices, in_words
 from prompts import Vocabulary
 
 LOCK = ".lock"
@@ -44,7 +45,7 @@ class DatasetRun:
 
 
 def label_dataset(
-    labeller: Labeller,
+    labeller: Labeller | Recipe,
     source: SourceLike,
     vocabulary: Vocabulary,
     out: str | os.PathLike[str],
@@ -61,6 +62,11 @@ def label_dataset(
     recorded with the reason, and the rest is done. Ctrl-C finishes what is in flight; the result
     then says ``interrupted``. ``engine`` takes the place of the one that ``settings`` name.
 
+    Workers run on the device that the pipeline was loaded for; where none was named, on the GPUs
+    in turn, if there are any. They compute in the pipeline's dtype. With several of them, or Ray,
+    a ``PipelineRecipe`` may be given instead of a pipeline: then nothing is loaded here, and a
+    dtype of "auto" is chosen for their devices.
+
     Raises ``SourceError``, ``SettingsChangedError``, ``OutputError``, ``TooManyErrors``; all of
     them leave what is labelled so far in order, to be gone on with.
     """
@@ -71,13 +77,13 @@ def label_dataset(
     if not len(vocabulary):
         raise ValueError("the vocabulary is empty: ask for at least one thing or stuff word")
     opened = open_source(source, images)
-    described = describe(labeller)
-    fingerprint = settings_hash(vocabulary, described)
+    prepared = _prepare(labeller, settings, progress, engine)
+    fingerprint = settings_hash(vocabulary, prepared.described)
     with (
         _only_one(root),
         _stop_on_signal(progress) as stop,
         DatasetStore.create(
-            root, vocabulary, described, fingerprint, opened.label, redo=settings.redo
+            root, vocabulary, prepared.described, fingerprint, opened.label, redo=settings.redo
         ) as store,
     ):
         store.files.clean()
@@ -88,7 +94,7 @@ def label_dataset(
         progress.begin(store.counts().done, store.manifest.to_do(fingerprint))
         run = _Run(store, settings, fingerprint, progress, stop)
         if not stop.is_set():
-            run.label(engine or _engine(labeller, vocabulary, store, settings))
+            run.label(engine or _engine(prepared.labeller, vocabulary, store, settings))
         store.files.clean()
         seconds = time.perf_counter() - start
         return DatasetRun(root, run.labelled, run.failed, store.counts(), seconds, stop.is_set())
@@ -144,8 +150,46 @@ class _Either:
         return any(event.is_set() for event in self.events)
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    labeller: Labeller | Recipe
+    """A labeller where this process does the work, else a recipe with nothing left open."""
+    described: dict[str, Any]
+
+
+def _prepare(
+    given: Labeller | Recipe, settings: DatasetSettings, progress: Progress, engine: Engine | None
+) -> _Prepared:
+    """What labels, wherever, and what is to be known of it. Models are loaded here only for one
+    worker: several have their own, and these would lie idle beside them."""
+    here = engine is not None or (settings.engine == "local" and settings.workers == 1)
+    recipe = as_recipe(given)
+    if recipe is None:
+        return _Prepared(given if here else recipe_of(given), describe(given))
+    if settings.engine == "ray" and not here:
+        from panoptic.dataset.engines import ray
+
+        recipe, device = ray.settle(recipe)
+        devices = [device] * settings.workers
+    else:
+        devices = choose_devices(recipe.device, 1 if here else settings.workers)
+    if here:
+        recipe = recipe.settled(devices)
+        progress.say(in_words(devices, recipe.dtype))
+        labeller = recipe(devices[0])
+        return _Prepared(labeller, describe(labeller))
+    from panoptic.dataset.engines.begin import settle
+
+    recipe, described = settle(recipe, devices)
+    progress.say(in_words(devices, recipe.dtype))
+    return _Prepared(recipe, described)
+
+
 def _engine(
-    labeller: Labeller, vocabulary: Vocabulary, store: DatasetStore, settings: DatasetSettings
+    labeller: Labeller | Recipe,
+    vocabulary: Vocabulary,
+    store: DatasetStore,
+    settings: DatasetSettings,
 ) -> Engine:
     if settings.engine == "ray":
         from panoptic.dataset.engines.ray import RayEngine
@@ -157,7 +201,7 @@ def _engine(
         return ProcessEngine(recipe_of(labeller), vocabulary, store.files, settings)
     from panoptic.dataset.engines.local import LocalEngine
 
-    return LocalEngine(labeller, vocabulary, store.files, settings)
+    return LocalEngine(labeller, vocabulary, store.files, settings)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -33,7 +33,8 @@ class DatasetSettings:
     writers: int = 2
     """Threads that decode pictures, and that write labels, of each worker."""
     workers: int = 1
-    """Processes with models of their own; on a machine with GPUs each takes one in turn."""
+    """Processes with models of their own, on the device that was asked for; where none was, on a
+    machine with GPUs, each takes one in turn."""
     engine: Engine = "local"
     max_errors: int | None = None
     """End the run when more items than this are broken; None: never."""
@@ -61,7 +62,8 @@ def describe(labeller: Any) -> dict[str, Any]:
     """What of a labeller decides its labels: its parts, their settings, digests of the weights.
 
     A labeller that isn't made of models says itself what it is, by a method ``fingerprint`` that
-    gives a dictionary, or is a dataclass.
+    gives a dictionary, or is a dataclass. The device isn't part of it, but the dtype is, as it
+    came out: labels in float32 and in bfloat16 differ in some pixels.
     """
     parts = ("things", "stuff", "segmenter")
     if all(hasattr(labeller, part) for part in parts):
@@ -88,9 +90,10 @@ def _describe_part(part: Any) -> dict[str, Any]:
         told["fields"] = _plain(asdict(part))  # type: ignore[arg-type]
     if is_dataclass(settings := getattr(part, "settings", None)):
         told["settings"] = _plain(asdict(settings))  # type: ignore[arg-type]
-    if (dtype := getattr(part, "dtype", None)) is not None:
+    model = getattr(part, "model", None)
+    if (dtype := getattr(part, "dtype", getattr(model, "compute_dtype", None))) is not None:
         told["dtype"] = str(dtype)
-    if hasattr(model := getattr(part, "model", None), "state_dict"):
+    if hasattr(model, "state_dict"):
         told["weights"] = _digest_of_weights(model)
     return told
 

@@ -86,8 +86,8 @@ class DatasetStore:
         if (known := meta("settings_hash")) not in (None, settings_hash) and not redo:
             raise SettingsChangedError(
                 f"{str(root)!r} was labelled with other words, models or settings: "
-                f"{_difference(store, vocabulary, settings)}. Label it all anew with --redo (what "
-                "is there is kept in previous/), or choose another folder"
+                f"{_difference(store, vocabulary, settings)}. Ask for what it was, label it all "
+                "anew with --redo (what is there is kept in previous/), or choose another folder"
             )
         store.manifest.set_meta(
             vocabulary=vocabulary.to_coco(),

@@ -18,6 +18,8 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image
 
+from panoptic_anything import how_to_install
+
 # Noun -> code points of the pictures that show it. Chosen by eye over five vendors: each is
 # recognisable in every one of them and there are no look-alikes (a bus but no minibus or tram).
 CODE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -182,7 +184,7 @@ def _require(module: str, extra: str) -> Path:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
             f"the demo world needs the package {module.replace('_', '-')!r}: "
-            f"pip install 'panoptic[{extra}]'"
+            f"{how_to_install(extra)}"
         )
     return Path(spec.origin).parent
 

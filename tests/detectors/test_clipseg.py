@@ -165,3 +165,15 @@ def test_settings_are_checked():
         StuffSettings(template="a photo")
     with pytest.raises(ValueError, match="words_per_pass"):
         StuffSettings(words_per_pass=0)
+
+
+def test_heatmaps_of_another_size_see_the_image_as_it_is(detector):
+    """The image isn't made smaller first: it would be blurred twice."""
+    image, seen = noise(180, 240), []
+    hook = detector.model.clip.vision_model.register_forward_pre_hook(
+        lambda _, given: seen.append(given[0][0].clone())
+    )
+    (small,) = detector.heatmaps_batch([image], STUFF, [(90, 120)])
+    hook.remove()
+    assert small.probabilities.shape[1:] == (90, 120)
+    assert torch.equal(seen[0], detector.transform(image))

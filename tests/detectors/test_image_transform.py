@@ -19,7 +19,7 @@ def dino_processor():
 
 
 def test_equals_transformers_with_proportions_kept(dino_processor):
-    transform = ImageTransform.from_processor(dino_processor)
+    transform = ImageTransform.from_fields(dino_processor.to_dict())
     assert (transform.shortest, transform.longest) == (800, 1333)
     for size in [(120, 160), (300, 100), (7, 40)]:
         theirs = dino_processor(images=noise(*size), return_tensors="pt")["pixel_values"][0]
@@ -30,7 +30,7 @@ def test_equals_transformers_stretched():
     from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
     processor = ViTImageProcessorPil(size=352, image_mean=MEAN, image_std=STD)
-    transform = ImageTransform.from_processor(processor)
+    transform = ImageTransform.from_fields(processor.to_dict())
     theirs = processor(images=noise(100, 230), return_tensors="pt")["pixel_values"][0]
     torch.testing.assert_close(transform(noise(100, 230)), theirs, rtol=0, atol=1e-6)
 

@@ -1,6 +1,7 @@
 """SAM 3 with random weights, against transformers' model used by hand."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -201,6 +202,7 @@ def test_the_published_checkpoint_holds_the_detector_beside_a_tracker(
     whole = {"model_type": "sam3_video", "detector_config": config}
     (tmp_path / "config.json").write_text(json.dumps(whole))
     detector.tokenizer.save_pretrained(tmp_path)
+    shutil.copy(sam3_folder / "preprocessor_config.json", tmp_path)
     found = Sam3.from_pretrained(tmp_path, settings=EVERYTHING)
     assert found.transform == detector.transform
     image = noise(56, 80)

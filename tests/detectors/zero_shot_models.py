@@ -1,9 +1,12 @@
 """Tiny OWLv2, OmDet-Turbo and SAM 3 checkpoints with random weights, in the hub's format."""
 
+import json
+
 import torch
 import transformers as tf
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from benchmarks.checkpoints.standin import SAM3
 from tests.detectors.conftest import WORDS, randomize
 
 LENGTH = 12
@@ -154,5 +157,9 @@ def save_sam3(folder):
         mask_decoder_config=part,
     )
     randomize(tf.Sam3Model(config)).save_pretrained(folder)
+    # Its processor's class needs torchvision: the published file, for smaller pictures.
+    fields = json.loads((SAM3.folder / "preprocessor_config.json").read_text())
+    fields["size"] = {"height": 56, "width": 56}
+    (folder / "preprocessor_config.json").write_text(json.dumps(fields))
     clip_tokenizer().save_pretrained(folder)
     return folder

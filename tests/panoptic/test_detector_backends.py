@@ -24,6 +24,7 @@ from tests.detectors.conftest import (  # noqa: F401
     sam3_folder,
 )
 from tests.detectors.groundingdino import random_state, save_original
+from tests.panoptic.hub import put_in_cache
 
 CLASSES = {
     "mm_grounding_dino": GroundingDino,
@@ -207,7 +208,7 @@ def test_models_are_listed_with_their_licences(capsys):
     assert "weights are gated, under Meta's own SAM License" in printed
 
 
-def test_authors_files_in_the_hubs_cache_are_found(tmp_path, monkeypatch):
+def test_authors_files_in_the_hubs_cache_are_found(tmp_path, monkeypatch, bert_folder):  # noqa: F811
     from panoptic.checkpoints import is_here
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
@@ -218,5 +219,7 @@ def test_authors_files_in_the_hubs_cache_are_found(tmp_path, monkeypatch):
     (cached / "refs" / "main").write_text("a" * 40)
     (cached / "snapshots" / ("a" * 40)).mkdir(parents=True)
     (cached / "snapshots" / ("a" * 40) / "own.pth").write_bytes(b"")
+    assert not is_here("own.pth")  # it needs BERT's words, which it comes without
+    put_in_cache(tmp_path, "bert-base-uncased", bert_folder)
     assert [is_here(name) for name in names] == [True, True, False]
     assert not is_here("one/two/three/own.pth")

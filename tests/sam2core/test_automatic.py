@@ -18,6 +18,7 @@ from sam2core.automatic import (
     is_cut_off,
 )
 from sam2core.image_segmenter import ImageSegmenter
+from sam2core.layers import resize as to_size
 from sam2core.transforms import to_masks
 from tests.sam2core.conftest import TINY
 
@@ -75,7 +76,10 @@ def test_masks_are_what_the_model_answers_to_their_points(segmenter, picture):
         answer = segmenter.segment(points=np.array([m.point]), multimask=True)
         at = int(np.abs(answer.iou[0].numpy() - m.iou).argmin())
         assert m.iou == pytest.approx(float(answer.iou[0, at]), abs=1e-5)
-        assert m.stability == pytest.approx(float(answer.stability()[0, at]), abs=1e-3)
+        large = to_size(answer.logits[:, [at]], (70, 110))
+        stability = float((large > 1).sum() / (large > -1).sum())
+        assert m.stability == pytest.approx(stability, abs=2e-3)
+        assert m.stability >= 0.3
         direct = answer.masks()[0, at]
         assert m.mask().shape == direct.shape == (70, 110)
         assert (m.mask() != direct).sum() <= 2  # alone and in a batch differ by rounding
@@ -99,8 +103,7 @@ def test_every_filter_holds_and_bites(segmenter, picture):
     bound = float(np.median(areas)) / picture[..., 0].size
     small = found(segmenter, picture, min_stability=0, max_overlap=1, max_coverage=bound)
     assert 0 < len(small) < len(everything)
-    # Judged at low resolution: a hair more may come out of enlarging.
-    assert max(m.area for m in small) <= 1.1 * bound * picture[..., 0].size
+    assert max(m.area for m in small) <= bound * picture[..., 0].size
 
 
 def test_no_two_masks_are_copies(segmenter, picture):
@@ -138,10 +141,10 @@ def test_min_area_cleans_masks_and_drops_small_ones(segmenter, picture):
 
 def test_crops_find_masks_that_do_not_touch_their_borders(segmenter, picture):
     lenient = {"points_per_side": 12, "min_stability": 0, "max_overlap": 0.98, "crop_layers": 1}
-    masks = found(segmenter, picture, crop_margin=0, **lenient)
+    masks = found(segmenter, picture, crop_margin=1, **lenient)
     crops = {m.crop for m in masks}
     assert crops <= {box for _, box in crop_boxes(70, 110, 1, LENIENT.crop_overlap)}
-    assert len(crops) > 3
+    assert len(crops) > 2
     whole = (0, 0, 110, 70)
     assert all(m.patch.iou(n.patch) <= 0.98 for m in masks for n in masks if m is not n)
     for m in masks:
@@ -154,7 +157,7 @@ def test_crops_find_masks_that_do_not_touch_their_borders(segmenter, picture):
     with_margin = found(segmenter, picture, crop_margin=4, **lenient)
     assert 0 < sum(m.crop != whole for m in with_margin) < sum(m.crop != whole for m in masks)
     # A mask from a crop is the answer for the crop, moved to its place.
-    for m in [m for m in masks if m.crop[0] > 0 and m.crop[1] > 0]:
+    for m in [m for m in masks if m.crop != whole]:
         x0, y0, x1, y1 = m.crop
         segmenter.set_image(picture[y0:y1, x0:x1])
         answer = segmenter.segment(points=[[m.point[0] - x0, m.point[1] - y0]], multimask=True)
@@ -213,14 +216,14 @@ def test_crop_boxes_by_hand():
     assert crop_boxes(100, 200, 1, 0.2) == [
         (0, (0, 0, 200, 100)),
         (1, (0, 0, 110, 60)),
-        (1, (90, 0, 200, 60)),
         (1, (0, 40, 110, 100)),
+        (1, (90, 0, 200, 60)),
         (1, (90, 40, 200, 100)),
     ]
     second = [box for layer, box in crop_boxes(100, 200, 2, 0.2) if layer == 2]
     assert len(second) == 16
     assert second[0] == (0, 0, 58, 33)
-    assert second[-1] == (142, 67, 200, 100)
+    assert second[-1] == (144, 69, 200, 100)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (97, 31), (480, 641)])
@@ -230,17 +233,21 @@ def test_crops_cover_the_picture_and_none_is_empty(size):
         assert 0 <= x0 < x1 <= size[1]
         assert 0 <= y0 < y1 <= size[0]
         covered.setdefault(layer, np.zeros(size, bool))[y0:y1, x0:x1] = True
-    assert size == (1, 1) or all(c.all() for c in covered.values())
+    # Of tiny pictures, a layer leaves out the crops that an earlier one has.
+    assert max(size) < 10 or all(c.all() for c in covered.values())
 
 
 def test_cut_off_means_at_the_crops_border_but_not_the_pictures():
     crop, size = (0, 40, 60, 100), (100, 120)
-    assert not is_cut_off(np.array([0, 60, 30, 100]), crop, size, 5)
-    assert is_cut_off(np.array([0, 60, 56, 90]), crop, size, 5)
-    assert is_cut_off(np.array([10, 44, 30, 90]), crop, size, 5)
-    assert not is_cut_off(np.array([10, 46, 54, 90]), crop, size, 5)
+    assert not is_cut_off((0, 60, 30, 100), crop, size, 5)
+    assert is_cut_off((0, 60, 56, 90), crop, size, 5)
+    assert not is_cut_off((0, 60, 55, 90), crop, size, 5)  # its last pixel is 6 away
+    assert is_cut_off((10, 45, 30, 90), crop, size, 5)
+    assert not is_cut_off((10, 46, 54, 90), crop, size, 5)
     whole = (0, 0, 120, 100)
-    assert not is_cut_off(np.array([0, 0, 120, 100]), whole, size, 5)
+    assert not is_cut_off((0, 0, 120, 100), whole, size, 5)
+    # Near the picture's side as well as near the crop's: it may be whole.
+    assert not is_cut_off((30, 60, 116, 90), (20, 40, 117, 100), size, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from PIL import Image
 from sam2core import ImageSegmenter
 from sam2core.errors import PromptError
 from sam2core.transforms import as_rgb, to_pixels, to_prompt
-from tests.sam2core.conftest import moving_square
+from tests.sam2core.conftest import TINY, moving_square, random_model
 
 PICTURE = moving_square(1)[0]
 
@@ -50,6 +52,22 @@ def test_an_answer_can_be_refined(segmenter):
     assert not torch.allclose(refined.logits, plain.logits, atol=1e-3)
     mask_only = segmenter.segment(mask_logits=first.logits[0, 0])
     assert mask_only.logits.shape == (1, 1, 16, 16)
+
+
+def test_earlier_logits_are_cut_before_they_refine():
+    """Refined by the answer as it is or by what Meta's predictor gives back of it: the same."""
+    model = random_model(replace(TINY, mask_channels=16))  # where values of logits count
+    segmenter = ImageSegmenter(model)
+    segmenter.set_image(PICTURE)
+    loud = segmenter.segment(points=[[10, 12]]).logits[:, 0] * 20
+    assert loud.abs().max() > 40
+    refined = segmenter.segment(points=[[60, 30]], mask_logits=loud)
+    cut = segmenter.segment(points=[[60, 30]], mask_logits=loud.clamp(-32, 32))
+    assert torch.equal(refined.logits, cut.logits)
+    less = segmenter.segment(points=[[60, 30]], mask_logits=loud.clamp(-16, 16))
+    assert not torch.allclose(refined.logits, less.logits, atol=1e-3)
+    prompt = to_prompt(48, 80, TINY.image_size, mask_logits=[[50.0, -50.0], [31.0, 0.0]])
+    assert prompt.mask_logits.tolist() == [[[[32.0, -32.0], [31.0, 0.0]]]]
 
 
 def test_best_takes_the_mask_with_the_highest_estimate(segmenter):

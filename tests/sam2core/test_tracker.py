@@ -70,8 +70,8 @@ def test_the_result_does_not_depend_on_chunking(model):
         tracker = VideoTracker(model, FRAMES, settings)
         tracker.prompt_masks(range(6), masks, frame_index=0)
         results.append(list(tracker.propagate()))
-    assert replace(EXACT, memory_budget_mb=1).objects_per_batch(model.config) < 6
-    assert EXACT.objects_per_batch(model.config) > 6
+    assert replace(EXACT, memory_budget_mb=1).objects_per_batch(model.config, model.device) < 6
+    assert EXACT.objects_per_batch(model.config, model.device) > 6
     for a, b in zip(*results, strict=True):
         close(a.logits, b.logits)
 

@@ -6,7 +6,6 @@ is given out piece by piece, until the item that does it stands alone; that one 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import queue
 import signal
@@ -17,12 +16,14 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from panoptic.dataset.engines.begin import processes
 from panoptic.dataset.errors import DatasetError
 from panoptic.dataset.labels import LabelFiles
-from panoptic.dataset.recipe import Recipe, devices
+from panoptic.dataset.recipe import Recipe
 from panoptic.dataset.records import Outcome, Task
 from panoptic.dataset.settings import DatasetSettings
 from panoptic.dataset.work import StopSign, Worker
+from panoptic.devices import choose_devices
 from prompts import Vocabulary
 
 _AHEAD = 2  # chunks that a worker has, so that it never waits for the next
@@ -31,7 +32,8 @@ _HOPELESS = 3  # deaths in a row of workers that have labelled nothing
 
 @dataclass(frozen=True)
 class ProcessEngine:
-    """As many worker processes as the settings say."""
+    """As many worker processes as the settings say, on the device that the recipe asks for, or on
+    the GPUs in turn."""
 
     recipe: Recipe
     vocabulary: Vocabulary
@@ -39,12 +41,12 @@ class ProcessEngine:
     settings: DatasetSettings
 
     def run(self, chunks: Iterator[list[Task]], stop: StopSign) -> Iterator[list[Outcome]]:
-        shared = _Shared(chunks, _context().Event())
+        shared = _Shared(chunks, processes().Event())
         supervisors = [
             threading.Thread(
                 target=self._supervise, args=(shared, device), name="panoptic-worker", daemon=True
             )
-            for device in devices(self.settings.workers)
+            for device in choose_devices(self.recipe.device, self.settings.workers)
         ]
         for thread in supervisors:
             thread.start()
@@ -71,7 +73,7 @@ class ProcessEngine:
             while working:  # makes way for those that wait to tell something
                 working -= shared.told.get() is None
 
-    def _supervise(self, shared: _Shared, device: str | None) -> None:
+    def _supervise(self, shared: _Shared, device: str) -> None:
         try:
             _Supervisor(self, shared, device).run()
         except BaseException as error:
@@ -106,7 +108,7 @@ class _Given:
 class _Supervisor:
     """One worker: gives it chunks, takes its outcomes, starts it again when it dies."""
 
-    def __init__(self, engine: ProcessEngine, shared: _Shared, device: str | None) -> None:
+    def __init__(self, engine: ProcessEngine, shared: _Shared, device: str) -> None:
         self.engine = engine
         self.shared = shared
         self.device = device
@@ -120,7 +122,7 @@ class _Supervisor:
 
     def _work(self) -> bool:
         """One life of the worker; True if it died."""
-        context = _context()
+        context = processes()
         ours, theirs = context.Pipe()
         engine = self.engine
         process = context.Process(
@@ -196,16 +198,6 @@ class _Supervisor:
         return []
 
 
-def _context() -> Any:
-    """How processes are begun. Never as copies of this one, whose threads and GPU they'd break;
-    where it can be, as copies of one that has done the slow imports and nothing else."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["panoptic.pipeline", __name__])
-    return context
-
-
 def _with_done(task: Task, done: bool) -> Task:
     return replace(task, done=True) if done else task
 
@@ -213,7 +205,7 @@ def _with_done(task: Task, done: bool) -> Task:
 def _work(
     connection: Connection,
     recipe: Recipe,
-    device: str | None,
+    device: str,
     vocabulary: Vocabulary,
     root: Any,
     settings: DatasetSettings,

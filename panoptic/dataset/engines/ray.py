@@ -23,6 +23,7 @@ from panoptic.dataset.recipe import Recipe
 from panoptic.dataset.records import Outcome, Task
 from panoptic.dataset.settings import DatasetSettings
 from panoptic.dataset.work import StopSign, Worker
+from panoptic_anything import how_to_install
 from prompts import Vocabulary
 
 _CHUNKS_A_JOB = 2000
@@ -42,10 +43,10 @@ class RayEngine:
     def run(self, chunks: Iterator[list[Task]], stop: StopSign) -> Iterator[list[Outcome]]:
         ray = _started()
         flag = StopFile(self.files.root.resolve() / PARTIAL / "stop")
-        has_gpus = ray.cluster_resources().get("GPU", 0) > 0
+        device = _device(ray, self.recipe)
         given = {
             "recipe": self.recipe,
-            "device": "cuda" if has_gpus else None,
+            "device": device,
             "vocabulary": self.vocabulary,
             "root": self.files.root.resolve(),
             "settings": self.settings,
@@ -61,11 +62,56 @@ class RayEngine:
                     batch_size=1,
                     compute=ray.data.ActorPoolStrategy(size=self.settings.workers),
                     num_cpus=1,
-                    num_gpus=1 if has_gpus else None,
+                    num_gpus=_gpus(device),
                     max_restarts=-1,
                     max_task_retries=_RETRIES,
                 )
                 yield from _outcomes(ray, table)
+
+
+def actor_device(asked: str | None, has_gpus: bool) -> str:
+    """The device of every actor, by the name that it has there; "cuda" is its own GPU.
+
+    ``asked`` is as for ``panoptic.devices.choose_devices``. Raises ``DatasetError`` for what a
+    cluster can't give.
+    """
+    if asked is None:
+        return "cuda" if has_gpus else "cpu"
+    if asked.startswith("cuda:"):
+        raise DatasetError(
+            f"the engine ray can't put all on {asked!r}: Ray gives each worker a GPU of its own. "
+            "Ask for 'cuda', and begin Ray with CUDA_VISIBLE_DEVICES to keep some GPUs from it"
+        )
+    if asked == "cuda" and not has_gpus:
+        raise DatasetError("'cuda' was asked for, and no machine of the Ray cluster has a GPU")
+    return asked
+
+
+def settle(recipe: Recipe) -> tuple[Recipe, str]:
+    """The recipe with nothing left open, as suits a machine that will work; the device of all."""
+    ray = _started()
+    device = _device(ray, recipe)
+    ask = ray.remote(num_cpus=1, num_gpus=_gpus(device), max_retries=_RETRIES)(_settled)
+    try:
+        return ray.get(ask.remote(recipe, device)), device
+    except ray.exceptions.RayError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise DatasetError(
+            f"no machine of the Ray cluster can tell what suits it: {last}"
+        ) from error
+
+
+def _settled(recipe: Recipe, device: str) -> Recipe:
+    return recipe.settled([device])
+
+
+def _device(ray: Any, recipe: Recipe) -> str:
+    return actor_device(recipe.device, ray.cluster_resources().get("GPU", 0) > 0)
+
+
+def _gpus(device: str) -> int:
+    """How many an actor takes."""
+    return 1 if device == "cuda" else 0
 
 
 class ChunkActor:
@@ -74,13 +120,13 @@ class ChunkActor:
     def __init__(
         self,
         recipe: Recipe,
-        device: str | None,
+        device: str,
         vocabulary: Vocabulary,
         root: Path,
         settings: DatasetSettings,
         stop: StopFile,
     ) -> None:
-        if device is None:
+        if device == "cpu":
             import torch
 
             torch.set_num_threads(1)  # its slot is one CPU
@@ -137,9 +183,7 @@ def _started() -> Any:
         import ray
         import ray.data
     except ImportError as error:
-        raise DatasetError(
-            "the engine ray takes the package: pip install 'panoptic[ray]'"
-        ) from error
+        raise DatasetError(f"the engine ray takes the package: {how_to_install('ray')}") from error
     if not ray.is_initialized():
         dashboard = None if os.environ.get("RAY_ADDRESS") else False
         ray.init(log_to_driver=False, include_dashboard=dashboard)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from panoptic.dataset.errors import SourceError
 from panoptic.dataset.records import Unit
 from panoptic.images import ImageError, UnreadableImageError
+from panoptic_anything import how_to_install
 
 SCHEME = "datasets://"
 _OPTIONS = ("column", "split", "config")
@@ -74,7 +75,7 @@ def _open(url: str) -> tuple[Any, str]:
         import datasets
     except ImportError as error:
         raise SourceError(
-            "reading Hugging Face data sets takes the package: pip install 'panoptic[datasets]'"
+            f"reading Hugging Face data sets takes the package: {how_to_install('datasets')}"
         ) from error
     place, options = _parse(url)
     try:

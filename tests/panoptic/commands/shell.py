@@ -1,9 +1,12 @@
 """Commands in processes of their own, in pipes and on terminals."""
 
+import fcntl
 import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 
 
 def panoptic(*arguments, **options):
@@ -14,6 +17,7 @@ def panoptic(*arguments, **options):
 def in_a_terminal(*arguments, columns=100):
     """What a command shows on a terminal so wide (colours left away), and its code."""
     ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
     command = [sys.executable, "-m", "panoptic.cli", *map(str, arguments)]
     process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment)

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -40,6 +42,23 @@ def test_a_data_set_from_the_command_line(source, tmp_path, models_folder, capsy
     assert "3 labelled in" in capsys.readouterr().out
 
 
+def test_the_parent_of_several_workers_never_loads_the_models(source, tmp_path, models_folder):
+    program = (
+        "import sys; from panoptic.cli import main; code = main(sys.argv[1:]); "
+        "print(sorted(m for m in sys.modules if m.startswith('transformers.models.'))); "
+        "sys.exit(code)"
+    )
+    given = [str(source), "--models", str(models_folder), "-o", str(tmp_path / "out"), *WORDS]
+    command = [sys.executable, "-c", program, "dataset", *given, "--workers", "2"]
+    done = subprocess.run(
+        [*command, "--device", "cpu", "--dtype", "bfloat16"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "panoptic dataset: 2 workers on cpu in bfloat16" in done.stderr
+    assert "3 labelled in" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -48,6 +67,9 @@ def test_a_data_set_from_the_command_line(source, tmp_path, models_folder, capsy
         (["{in}", *WORDS, "--format", "nonsense"], "no format is called nonsense"),
         (["{in}", *WORDS, "--images", "{in}"], "belongs to a COCO JSON"),
         (["{in}", *WORDS, "--engine", "steam"], "steam"),
+        (["{in}", *WORDS, "--device", "abacus"], "there is no device 'abacus'; there are"),
+        (["{in}", *WORDS, "--device", "abacus", "--workers", "2"], "there is no device 'abacus'"),
+        (["{in}", *WORDS, "--dtype", "float64"], "float64"),
     ],
 )
 def test_what_makes_no_sense_is_told_before_models_are_loaded(

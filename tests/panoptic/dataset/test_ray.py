@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from panoptic.dataset.errors import DatasetError
+from panoptic.dataset.recipe import PipelineRecipe
 from panoptic.dataset.runner import label_dataset
 from panoptic.dataset.settings import DatasetSettings
 from panoptic.dataset.store import DatasetStore
@@ -61,3 +63,26 @@ def test_a_cluster_gives_what_one_process_gives_even_if_a_worker_is_killed(
     with run.open() as store, DatasetStore.open(tmp_path / "one") as one:
         assert list(store.items()) == list(one.items())
         assert [f.error for f in store.failures()] == [f.error for f in one.failures()]
+
+
+def test_a_recipe_is_settled_by_the_cluster_and_labels_as_it_does_here(
+    cluster, tmp_path, models_folder, words
+):
+    fill(tmp_path / "in", 4)
+    recipe = PipelineRecipe({"source": str(models_folder), "device": "cpu"})
+    runs = [
+        label_dataset(recipe, tmp_path / "in", words, tmp_path / name, settings=settings)
+        for name, settings in (("ray", SETTINGS), ("here", DatasetSettings(batch=2, chunk=4)))
+    ]
+    assert contents(tmp_path / "ray") == contents(tmp_path / "here")
+    assert len(contents(tmp_path / "ray")) == 8
+    assert runs[0].open().settings == runs[1].open().settings
+
+
+@pytest.mark.parametrize("asked", ["cuda:1", "cuda"])
+def test_a_device_that_no_actor_can_have_is_told_before_anything_is_made(cluster, tmp_path, asked):
+    fill(tmp_path / "in", 4)
+    recipe = PipelineRecipe({"source": "demo", "device": asked})
+    with pytest.raises(DatasetError, match="cuda"):
+        label_dataset(recipe, tmp_path / "in", WORDS, tmp_path / "out", settings=SETTINGS)
+    assert not (tmp_path / "out").exists()

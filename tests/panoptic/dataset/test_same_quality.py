@@ -16,7 +16,7 @@ def test_the_panoptic_quality_is_that_of_the_interface(tmp_path):
     (tmp_path / "in").mkdir()
     for i, scene in enumerate(scenes):
         Image.fromarray(scene.image).save(tmp_path / "in" / f"{i}.png")
-    pipeline = PanopticPipeline.from_pretrained("demo")
+    pipeline = PanopticPipeline.from_pretrained("demo", dtype="float32")
     words = demo_vocabulary()
     run = pipeline.label_dataset(
         tmp_path / "in", words, tmp_path / "out", settings=DatasetSettings(batch=3)

@@ -84,5 +84,5 @@ def test_errors_say_what_to_do(tmp_path, monkeypatch):
     assert artwork.cache_folder() == tmp_path / "artwork"
     monkeypatch.setattr(artwork.importlib.util, "find_spec", lambda name: None)
     artwork._pictures.cache_clear()
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'panoptic\[demo\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'panoptic-anything\[demo\]'"):
         load_artwork(("twemoji",))

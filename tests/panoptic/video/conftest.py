@@ -28,4 +28,4 @@ def demo_sam2():
     """The shipped SAM 2 of the demo world."""
     import sam2core
 
-    return sam2core.load(WEIGHTS)
+    return sam2core.load(WEIGHTS, dtype="float32")

@@ -50,7 +50,8 @@ class Oracle:
                     heat[truth.ids == s.id] = 0.95
         return Heatmaps(maps, np.array([w.id for w in words], np.int64))
 
-    def heatmaps_batch(self, images, vocabulary):
+    def heatmaps_batch(self, images, vocabulary, sizes=None):
+        assert sizes is None or list(sizes) == [image.shape[:2] for image in images]
         return [self.heatmaps(image, vocabulary) for image in images]
 
     def _things(self, image, vocabulary):

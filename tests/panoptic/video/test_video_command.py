@@ -102,6 +102,9 @@ def test_killed_and_resumed_the_files_are_those_of_an_undisturbed_run(
     capsys.readouterr()
     assert main(arguments(tmp_path / "killed", *given, "--resume")) == 0
     assert cells(capsys.readouterr().out)["drive"][-1] == "-"  # nothing was left to do
+    assert main(arguments(tmp_path / "killed", *given, "--resume", "--device", "cpu")) == 0
+    assert main(arguments(tmp_path / "killed", *given, "--resume", "--dtype", "float16")) == 2
+    assert "can't be resumed: models changed" in capsys.readouterr().err
     other = [*given[:2], "car", *given[3:], "--resume"]
     assert main(arguments(tmp_path / "killed", *other)) == 2
     assert "can't be resumed: words changed" in capsys.readouterr().err

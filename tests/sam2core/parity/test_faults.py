@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.parity.cases import ClipCase, clip_cases, image_cases
@@ -22,11 +23,12 @@ from benchmarks.parity.compare import LOGITS_BOUND, Distance, compare_clips, com
 from benchmarks.parity.scenes import Scene
 from benchmarks.parity.shapes import MINI
 from benchmarks.parity.subject import Subject
-from sam2core import hiera, memory_attention
+from sam2core import hiera, memory_attention, tracker
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import MemoryBank, Selection
 from sam2core.model import Sam2
 from sam2core.prompt_encoder import PromptEncoder
+from sam2core.tracked_frame import fill_holes
 
 SCENE = Scene(MINI.image_size)
 CASES = {f"image: {case.name}": case for case in image_cases(SCENE)} | {
@@ -200,6 +202,40 @@ def memory_of_the_conditioned_picture(patch, model):
 
     wrap(patch, Sam2, "recall", keep)
     wrap(patch, Sam2, "remember", other)
+
+
+def change_holes(patch, model, fill_prompted: bool, fill_tracked: bool) -> None:
+    """Other masks with or without their holes enter memory than the tracker says."""
+    last: dict[str, Tensor] = {}
+
+    def gate(original, self, prediction):
+        last["logits"] = original(self, prediction).logits
+        return original(self, prediction)
+
+    def remember(original, self, embedding, logits, presence, binary=False):
+        if binary and not fill_prompted and "logits" in last:
+            logits = last["logits"]
+        if not binary and fill_tracked:
+            logits = fill_holes(logits[:, 0], 8)[:, None]
+        return original(self, embedding, logits, presence, binary)
+
+    wrap(patch, Sam2, "gate", gate)
+    wrap(patch, Sam2, "remember", remember)
+
+
+@fault("clip: small holes filled")
+def holes_filled_for_show_alone(patch, model):
+    change_holes(patch, model, fill_prompted=False, fill_tracked=False)
+
+
+@fault("clip: small holes filled")
+def tracked_masks_remembered_without_their_holes(patch, model):
+    change_holes(patch, model, fill_prompted=True, fill_tracked=True)
+
+
+@fault("clip: small holes filled")
+def holes_of_half_the_size_filled(patch, model):
+    wrap(patch, tracker, "fill_holes", lambda fill, logits, area: fill(logits, area // 2))
 
 
 # --- what is recalled ---

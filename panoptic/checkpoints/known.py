@@ -1,15 +1,14 @@
-"""What is known of the checkpoints that presets are made of, and whether they are at hand."""
+"""What is known of the checkpoints that presets are made of: sizes, licences, notes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from panoptic.presets import PRESETS
 
-T = TypeVar("T")
+AUTHORS = "ShilongLiu/GroundingDINO"
+"""Where Grounding DINO's authors publish their files."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,10 @@ _CLIPSEG_NOTE = (
     "licence for those; the copy on the hub, made for transformers, is labelled Apache-2.0. It "
     "builds on OpenAI's CLIP, whose model card rules out untested and surveillance uses."
 )
-_AUTHORS = "ShilongLiu/GroundingDINO"
 _MM_GROUNDING_DINO = "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det"
 OTHER_DETECTORS: tuple[tuple[str, str, str], ...] = (
-    (f"{_AUTHORS}/groundingdino_swint_ogc.pth", "Grounding DINO, authors' file", "Apache-2.0"),
-    (f"{_AUTHORS}/groundingdino_swinb_cogcoor.pth", "Grounding DINO, authors' file", "Apache-2.0"),
+    (f"{AUTHORS}/groundingdino_swint_ogc.pth", "Grounding DINO, authors' file", "Apache-2.0"),
+    (f"{AUTHORS}/groundingdino_swinb_cogcoor.pth", "Grounding DINO, authors' file", "Apache-2.0"),
     (_MM_GROUNDING_DINO, "MM Grounding DINO", "Apache-2.0"),
     ("google/owlv2-base-patch16-ensemble", "OWLv2", "Apache-2.0"),
     ("omlab/omdet-turbo-swin-tiny-hf", "OmDet-Turbo", "Apache-2.0"),
@@ -73,58 +71,3 @@ _HUB: dict[str, tuple[int, str, str]] = {
     "facebook/sam2.1-hiera-base-plus": (323, "Apache-2.0", ""),
     "facebook/sam2.1-hiera-large": (898, "Apache-2.0", ""),
 }
-
-
-def is_here(source: str | Path) -> bool:
-    """Whether a checkpoint is a path on this machine, or in the hub's cache."""
-    if Path(source).exists():
-        return True
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    repository, names = str(source), ["config.json", "model.safetensors"]
-    if repository.endswith(".pth"):  # a file of a repository, by default of the authors' own
-        owner, _, file = repository.rpartition("/")
-        repository, names = owner or _AUTHORS, [file]
-    try:
-        found = [try_to_load_from_cache(repository, name) for name in names]
-    except HFValidationError:
-        return False
-    return all(isinstance(path, str) for path in found)
-
-
-def load_part(source: str, load: Callable[[], T]) -> T:
-    """What ``load`` gives; a ``ValueError`` that says what to do if the checkpoint isn't at hand.
-
-    Loaders report a missing network in many ways, at length and after minutes of trying; here it
-    is found out first, and said in a sentence.
-    """
-    if is_here(source):
-        return load()
-    if Path(source).is_absolute() or source.startswith("."):
-        raise ValueError(f"{source}: there is no such checkpoint on this machine")
-    reason = _hub_trouble()
-    if reason is None:
-        try:
-            return load()
-        except (OSError, ValueError) as error:
-            if is_here(source):
-                raise
-            reason = " ".join(str(error).split())
-    raise ValueError(
-        f"{source} is not on this machine, and could not be fetched from the Hugging Face hub "
-        f"({reason[:200]}); --models demo (in Python: from_pretrained('demo')) needs no network, "
-        "and `panoptic models` lists what there is"
-    )
-
-
-def _hub_trouble() -> str | None:
-    """Why the hub can't be reached; None if it can."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
-
-    try:
-        get_session().head(constants.ENDPOINT, timeout=10)
-    except Exception as error:  # of whichever HTTP library, or because offline mode is set
-        return " ".join(str(error).split()) or type(error).__name__
-    return None

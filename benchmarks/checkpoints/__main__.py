@@ -1,0 +1,162 @@
+"""Every public checkpoint's reader against transformers: ``python -m benchmarks.checkpoints``.
+
+For each preset's parts and each other detector a folder as published (random weights, saved by
+transformers, see the package's note) is read by both, and features, logits, boxes and masks of
+the same picture are compared. Results go to ``benchmarks/results/checkpoints.json`` and ``.md``;
+the last line is the verdict, and the exit code is 1 where a bound is missed.
+
+``--quick`` takes small models of the same kinds, under a minute on two cores, and writes nothing
+but ``--json``. ``--device cuda`` compares on a GPU, both sides in float32 without TF32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.checkpoints import compare
+from benchmarks.checkpoints.sizes import use_transformers_swin
+from benchmarks.checkpoints.standin import (
+    CLIPSEG,
+    DETECTORS,
+    GROUNDING_DINO,
+    MM_GROUNDING_DINO,
+    OMDET,
+    OWLV2,
+    SAM2,
+    SAM2_IMAGES,
+    Repository,
+    save,
+)
+from benchmarks.host import describe
+from panoptic.commands.common import quiet
+
+RESULTS = Path(__file__).parents[1] / "results"
+LARGEST = 1e-4  # standard deviations
+LEAST_IOU = 0.999
+# At real size by default: a preset each of the sizes that differ in more than their depth, and
+# what fits a machine of 24 GB within a quarter of an hour.
+REAL_SIZE = tuple(r for r in SAM2 if r.name.startswith("facebook/sam2.1"))
+REAL_SIZE_DETECTORS = (GROUNDING_DINO, MM_GROUNDING_DINO, CLIPSEG, OWLV2, OMDET)
+
+
+def measure(repository: Repository, small: bool, device: str) -> dict[str, Any]:
+    """One checkpoint: how it was read, and how far it is from transformers'."""
+    start = time.perf_counter()
+    change = use_transformers_swin if repository is OMDET and find_spec("timm") is None else None
+    with tempfile.TemporaryDirectory() as folder:
+        made = save(repository, Path(folder), small=small, change=change)
+        if repository in (*SAM2, SAM2_IMAGES):
+            found = compare.sam2(made, device)
+        else:
+            size = (150, 200) if small else (480, 640)
+            found = compare.detector(made, compare.picture(*size), device)
+    gc.collect()
+    return {
+        "checkpoint": repository.name,
+        "size": "small" if small else "real",
+        "differences": [asdict(difference) for difference in found],
+        "largest": max(d.largest for d in found if d.what != "pixels"),
+        "iou": min((d.iou for d in found if d.iou is not None), default=None),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+def missed(row: dict[str, Any]) -> bool:
+    return row["largest"] > LARGEST or (row["iou"] is not None and row["iou"] < LEAST_IOU)
+
+
+def table(results: dict[str, Any]) -> str:
+    lines = [
+        "# Public checkpoints, read from folders as published",
+        "",
+        "Random weights, saved by transformers' own classes with the configuration and processor",
+        "files of each repository (`benchmarks/checkpoints/published`), read by transformers and",
+        "by us. The largest difference of any value, in standard deviations of the values (at",
+        f"most {LARGEST}), and the least IoU of masks (at least {LEAST_IOU}).",
+        "",
+        "| checkpoint | size | compared | largest difference | least IoU | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in results["checkpoints"]:
+        compared = ", ".join(d["what"] for d in row["differences"])
+        iou = "" if row["iou"] is None else f"{row['iou']:.4f}"
+        verdict = "**missed**" if missed(row) else "equal"
+        lines.append(
+            f"| {row['checkpoint']} | {row['size']} | {compared} | {row['largest']:.1e} | {iou} | "
+            f"{verdict} |"
+        )
+    lines += ["", f"{results['seconds']:.0f} seconds on {results['machine']}.", ""]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.checkpoints",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="small models, under a minute")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    parser.add_argument("--only", metavar="TEXT", help="of checkpoints whose names hold this")
+    parser.add_argument(
+        "--real", action="store_true", help="every preset at real size, SAM 2.0 as well"
+    )
+    arguments = parser.parse_args(argv)
+    quiet()
+    if arguments.quick:
+        torch.set_num_threads(1)  # models this small only lose time to threads
+    torch.backends.cudnn.allow_tf32 = False  # one side's rounding would hide the other's mistakes
+    start = time.perf_counter()
+    rows = []
+    for repository in (*SAM2, SAM2_IMAGES, *DETECTORS):
+        if arguments.only and arguments.only not in repository.name:
+            continue
+        real = repository in (*REAL_SIZE, *REAL_SIZE_DETECTORS) or (
+            arguments.real and repository in SAM2
+        )
+        rows.append(measure(repository, arguments.quick or not real, arguments.device))
+        row = rows[-1]
+        print(
+            f"{row['checkpoint']} ({row['size']}): {row['largest']:.1e}"
+            + ("" if row["iou"] is None else f", IoU {row['iou']:.4f}")
+            + f", {row['seconds']} s",
+            flush=True,
+        )
+    results = {
+        "checkpoints": rows,
+        "seconds": round(time.perf_counter() - start, 1),
+        "machine": describe(arguments.device),
+    }
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if not (arguments.quick or arguments.only):
+        name = "checkpoints" if arguments.device == "cpu" else "checkpoints_gpu"
+        text = json.dumps(results, indent=1) + "\n"
+        (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
+        (RESULTS / f"{name}.md").write_text(table(results), encoding="utf-8")
+    wrong = [row["checkpoint"] for row in rows if missed(row)]
+    print(results["machine"])
+    if not rows:
+        print(f"no checkpoint's name holds {arguments.only!r}")
+    elif wrong:
+        print(f"MISSED: {', '.join(wrong)} differ from transformers by more than allowed")
+    else:
+        print(f"equal: all {len(rows)} checkpoints, within {LARGEST} and IoU {LEAST_IOU}")
+    return 1 if wrong or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
