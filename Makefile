@@ -16,6 +16,7 @@ check: $(VENV)/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .
@@ -42,7 +43,7 @@ test-ray: $(VENV)/.ready-test
 # The tools that exports are for bring old versions of numpy and others: they have an environment of
 # their own, which sees the packages of the first.
 test-formats: .formats/.ready
-	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/dataset/formats
+	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/formats
 
 PACKAGES := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 

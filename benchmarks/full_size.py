@@ -32,9 +32,9 @@ import torch
 
 from benchmarks.host import clock, describe
 from detectors.pretrained import autocast
-from panoptic.commands.common import quiet
+from panoptic.commands.options import quiet
 from panoptic.devices import choose_device
-from panoptic.images import load_image
+from panoptic.io.images import load_image
 from panoptic.pipeline import PanopticPipeline
 from prompts import Vocabulary
 

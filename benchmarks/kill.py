@@ -32,14 +32,14 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.host import describe
-from panoptic.commands.common import quiet
+from panoptic.commands.options import quiet
 from panoptic.dataset.export import export
-from panoptic.dataset.runner import label_dataset
-from panoptic.dataset.settings import DatasetSettings
+from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import MANIFEST, DatasetStore
 from panoptic.demo.artwork import TRAINING_VENDORS, load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, World
 from panoptic.pipeline import PanopticPipeline
+from panoptic.settings.dataset import DatasetSettings
 from prompts import Vocabulary
 
 RESULTS = Path(__file__).parent / "results"

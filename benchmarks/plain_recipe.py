@@ -20,7 +20,8 @@ import numpy as np
 from scipy import ndimage
 
 from detectors.base import Boxes, Heatmaps
-from panoptic.segmentation import PanopticSegmentation, Segment
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 from sam2core import ImageSegmenter
 from sam2core.layers import resize

@@ -22,15 +22,15 @@ import torch
 
 from benchmarks.host import clock, describe
 from benchmarks.quality import FEW_WORDS, SIZE, words_for
-from panoptic.commands.common import quiet
+from panoptic.commands.options import quiet
 from panoptic.demo.artwork import UNSEEN_VENDOR, load_artwork
 from panoptic.demo.clips import Clip, make_clip
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import HELD_OUT_WORLD, Scene, World, demo_vocabulary
 from panoptic.devices import choose_device
-from panoptic.evaluate import evaluate
+from panoptic.measure.evaluate_pictures import evaluate
 from panoptic.pipeline import PanopticPipeline
-from panoptic.segmentation import PanopticSegmentation
+from panoptic.results.segmentation import PanopticSegmentation
 from sam2core import ImageSegmenter
 from sam2core.precision import choose_dtype, name_of
 from training.sam2_clip_metrics import score_clip, summary

@@ -24,16 +24,16 @@ import numpy as np
 from benchmarks.host import describe
 from benchmarks.plain_recipe import plain_recipe
 from benchmarks.stages import Stages
-from panoptic.commands.common import quiet
-from panoptic.commands.terminal import Progress
+from panoptic.commands.options import quiet
+from panoptic.compose.quality import Evidence, QualityModel, roc_auc
 from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, Artwork, load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, Scene, World, demo_vocabulary
 from panoptic.devices import choose_device
-from panoptic.evaluate import PanopticReport, evaluate, segment_ious
+from panoptic.io.progress import ProgressBar
+from panoptic.measure.evaluate_pictures import PanopticReport, evaluate, segment_ious
 from panoptic.pipeline import PanopticPipeline
 from panoptic.presets import DEMO_WEIGHTS
-from panoptic.quality import Evidence, QualityModel, roc_auc
-from panoptic.segmentation import PanopticSegmentation
+from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
 ROOT = Path(__file__).parent.parent
@@ -132,7 +132,7 @@ def label(
 
 
 def scenes_of(world: World, count: int) -> Iterator[tuple[int, Scene]]:
-    with Progress("scenes", count) as bar:
+    with ProgressBar("scenes", count) as bar:
         for number in range(count):
             yield number, world.scene(number, SIZE)
             bar.advance()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from panoptic.quality import mask_agreement
-from panoptic.segmentation import PanopticSegmentation, Segment
-from panoptic.trace import Trace
+from panoptic.compose.trace import Trace
+from panoptic.results.masks import mask_agreement
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 from sam2core.transforms import to_masks
 
 

@@ -34,13 +34,13 @@ from PIL import Image
 
 from benchmarks.host import describe, peak_bytes
 from benchmarks.plain_recipe import plain_recipe
-from panoptic.coco import CocoPanopticWriter
-from panoptic.commands.common import quiet
-from panoptic.dataset.runner import label_dataset
-from panoptic.dataset.settings import DatasetSettings
+from panoptic.commands.options import quiet
+from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.demo.artwork import TRAINING_VENDORS, load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, World
-from panoptic.images import load_image
+from panoptic.formats.coco_panoptic import CocoPanopticWriter
+from panoptic.io.images import load_image
+from panoptic.settings.dataset import DatasetSettings
 from prompts import Vocabulary
 
 RESULTS = Path(__file__).parent / "results"
@@ -91,8 +91,8 @@ class Stages:
 def ours(source: Path, out: Path, settings: DatasetSettings, told: Any) -> None:
     """Seconds, seconds by stage, peak memory."""
     import panoptic.pipeline
-    from panoptic.dataset import work
-    from panoptic.dataset.labels import LabelFiles
+    from panoptic.dataset import worker as work
+    from panoptic.dataset.label_files import LabelFiles
 
     pipeline = _pipeline()
     stages = Stages()

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality import FEW_WORDS, SIZE, TUNING_WORLD, words_for
-from panoptic.commands.common import quiet
+from panoptic.commands.options import quiet
 from panoptic.demo.artwork import TRAINING_VENDORS, load_artwork
 from panoptic.demo.scenes import World, demo_vocabulary
 from panoptic.devices import choose_device
-from panoptic.evaluate import evaluate
+from panoptic.measure.evaluate_pictures import evaluate
 from panoptic.pipeline import PanopticPipeline
 
 # Stage and setting -> values to try, in the order in which they are tried.

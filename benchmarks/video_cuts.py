@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panoptic.segmentation import PanopticSegmentation
+from panoptic.results.segmentation import PanopticSegmentation
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,13 @@ import numpy as np
 import torch
 
 from benchmarks.host import describe, peak_bytes, resident_bytes
-from panoptic.commands.common import quiet
+from panoptic.commands.options import quiet
 from panoptic.demo.artwork import load_artwork
 from panoptic.demo.clips import make_clip
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
 from panoptic.pipeline import PanopticPipeline
+from panoptic.settings.video import VideoSettings
 from panoptic.video.session import VideoSession
-from panoptic.video.settings import VideoSettings
 from sam2core.config import Sam2Config
 
 ROOT = Path(__file__).parent.parent

@@ -10,8 +10,8 @@ from scipy.optimize import linear_sum_assignment
 
 from panoptic.demo.clips import Clip
 from panoptic.pipeline import PanopticPipeline
-from panoptic.segmentation import PanopticSegmentation
-from panoptic.video.settings import VideoSettings
+from panoptic.results.segmentation import PanopticSegmentation
+from panoptic.settings.video import VideoSettings
 from prompts import Vocabulary
 
 SWITCHES = tuple(f.name for f in fields(VideoSettings) if f.type == "bool")

@@ -26,14 +26,15 @@ import numpy as np
 from benchmarks.host import describe
 from benchmarks.video_cuts import CutCount, count_cuts
 from benchmarks.video_methods import FRAMES, OURS, PLAIN, ablations, label
-from panoptic.commands.common import quiet
+from panoptic.commands.options import quiet
 from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, load_artwork
 from panoptic.demo.clips import Clip, make_clip
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
 from panoptic.devices import choose_device
+from panoptic.measure.evaluate_video import evaluate_video
+from panoptic.measure.video_report import VideoReport
 from panoptic.pipeline import PanopticPipeline
-from panoptic.video.evaluate import VideoReport, evaluate_video
 from prompts import Vocabulary
 
 ROOT = Path(__file__).parent.parent

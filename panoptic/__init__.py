@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Any
 from panoptic_anything import __version__, check
 
 if TYPE_CHECKING:
-    from panoptic.pipeline import PanopticPipeline, PipelineSettings
-    from panoptic.segmentation import PanopticSegmentation, Segment
-    from panoptic.video.frame import PanopticFrame
-    from panoptic.video.settings import VideoSettings
+    from panoptic.pipeline import PanopticPipeline
+    from panoptic.results.frame import PanopticFrame
+    from panoptic.results.segment import Segment
+    from panoptic.results.segmentation import PanopticSegmentation
+    from panoptic.settings.image import PipelineSettings
+    from panoptic.settings.video import VideoSettings
     from prompts import Category, Vocabulary
 
 _HOME = {
     "Category": "prompts",
-    "PanopticFrame": "panoptic.video.frame",
+    "PanopticFrame": "panoptic.results.frame",
     "PanopticPipeline": "panoptic.pipeline",
-    "PanopticSegmentation": "panoptic.segmentation",
-    "PipelineSettings": "panoptic.pipeline",
-    "Segment": "panoptic.segmentation",
-    "VideoSettings": "panoptic.video.settings",
+    "PanopticSegmentation": "panoptic.results.segmentation",
+    "PipelineSettings": "panoptic.settings.image",
+    "Segment": "panoptic.results.segment",
+    "VideoSettings": "panoptic.settings.video",
     "Vocabulary": "prompts",
 }
 __all__ = [

@@ -1,189 +1,41 @@
-"""PanopticPipeline: words and a picture in, every pixel labelled out."""
+"""PanopticPipeline: pictures, videos and data sets labelled by words, from one place."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from detectors.base import (
-    Boxes,
-    Heatmaps,
-    StuffDetector,
-    ThingDetector,
-    ThingSegmenter,
-    ThingSettings,
-)
-from panoptic.candidates import (
-    as_image_masks,
-    automatic_candidates,
-    stuff_candidates,
-    thing_candidates,
-    within,
-)
-from panoptic.checkpoints import locate
-from panoptic.images import load_image
-from panoptic.merge import MergeSettings, explain_merge
-from panoptic.presets import Preset, find_preset
-from panoptic.quality import QualityModel
-from panoptic.segmentation import PanopticSegmentation
-from panoptic.stuff_masks import StuffMask, StuffMaskSettings, choose_stuff_masks
-from panoptic.trace import Trace
+from panoptic.image_pipeline import ImagePipeline
 from prompts import Vocabulary
-from prompts.regions import RegionSettings, find_regions
-from prompts.sampling import SamplingSettings, sample_prompts
-from sam2core import ImageMasks, ImageSegmenter
-from sam2core.automatic import AutomaticSettings
 
 if TYPE_CHECKING:
-    import torch
-
-    from panoptic.dataset.runner import DatasetRun
-    from panoptic.dataset.sources import SourceLike
+    from panoptic.dataset.resumable_labelling import DatasetRun
+    from panoptic.io.sources import SourceLike
+    from panoptic.results.frame import PanopticFrame
+    from panoptic.settings.video import VideoSettings
     from panoptic.video.file_session import FileSession
-    from panoptic.video.frame import PanopticFrame
     from panoptic.video.session import VideoSession
-    from panoptic.video.settings import VideoSettings
 
 
-@dataclass(frozen=True)
-class PipelineSettings:
-    """The settings of all stages but the detectors, which have their own."""
-
-    regions: RegionSettings = field(default_factory=RegionSettings)
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
-    stuff_masks: StuffMaskSettings = field(default_factory=StuffMaskSettings)
-    merge: MergeSettings = field(default_factory=MergeSettings)
-    seed: int = 0
-    """Of the sampled points, the only thing that is random."""
-    region_side: int = 768
-    """Longer side, in pixels, at which regions are worked out. CLIPSeg itself sees the picture at
-    352, so a larger one costs memory (one map a word) and tells nothing more."""
-    fill_unknown: bool = False
-    """Fill what no word names with class-agnostic segments from automatic masks."""
-    automatic: AutomaticSettings = field(
-        default_factory=lambda: AutomaticSettings(max_coverage=0.95)
-    )
-    """Which masks those are. One of the whole picture would tell nothing from anything."""
-
-    def __post_init__(self) -> None:
-        if self.region_side < 32:
-            raise ValueError(f"region_side must be at least 32 pixels, got {self.region_side}")
-
-
-class PanopticPipeline:
-    """Zero-shot panoptic labelling by composition.
-
-    Boxes of the thing words prompt SAM 2 for the thing masks; heatmaps of the stuff words, minus
-    the things, are sampled for points that prompt it for the stuff masks; one merge settles every
-    pixel. Same picture, words and settings: same result, to the byte.
+class PanopticPipeline(ImagePipeline):
+    """Zero-shot panoptic labelling by composition: :class:`ImagePipeline`, and what video and
+    data sets do with one. The methods here are doors; the work is in the rooms they name.
     """
-
-    def __init__(
-        self,
-        things: ThingDetector,
-        stuff: StuffDetector,
-        segmenter: ImageSegmenter,
-        settings: PipelineSettings | None = None,
-        quality: QualityModel | None = None,
-    ) -> None:
-        self.things = things
-        self.stuff = stuff
-        self.segmenter = segmenter
-        self.settings = settings or PipelineSettings()
-        self.quality = quality or QualityModel()
-        self.loaded_with: dict[str, Any] | None = None
-        """What ``from_pretrained`` is to be called with for another one like it. ``device`` is
-        None if none was asked for, ``dtype`` what came out of "auto"."""
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        source: str | Path = "demo",
-        *,
-        things: str | None = None,
-        stuff: str | None = None,
-        sam2: str | None = None,
-        device: str | torch.device | None = None,
-        dtype: torch.dtype | str | None = "auto",
-        settings: PipelineSettings | None = None,
-    ) -> PanopticPipeline:
-        """Load the models of a preset ("demo", "tiny", "small", "base", "large") or a folder.
-
-        ``things``, ``stuff`` and ``sam2`` replace single parts by hub ids or paths; ``things``
-        may be of any kind that ``detectors.load`` knows: Grounding DINO (``.pth`` files too), MM
-        Grounding DINO, OWLv2, OmDet-Turbo, SAM 3, whose masks are used as they are.
-
-        ``device`` is where they run: "cpu", "cuda", "cuda:1", "mps"; by default the CPU. The
-        workers of ``label_dataset`` run there too; where nothing was said they take GPUs in turn.
-        ``dtype`` is what is computed in, a ``torch.dtype`` or its name; "auto" is bfloat16 on
-        devices made for it and float32 elsewhere (see ``sam2core.precision``). Weights stay
-        float32. Without ``settings`` those are used that suit the preset.
-
-        ``ValueError`` for a source that isn't known, or whose models are neither on this machine
-        nor to be had from the hub, and for a dtype that isn't one of these.
-        """
-        import sam2core
-        from detectors.clipseg import ClipSeg
-        from detectors.load import PACKAGE, load_thing_detector
-        from sam2core.precision import choose_dtype
-
-        preset = find_preset(source, things=things, stuff=stuff, sam2=sam2)
-        where = "cpu" if device is None else str(device)
-        dtype = choose_dtype(where, dtype)
-        # The levels are those of the preset's own detector.
-        levels = None if things else ThingSettings(preset.box_threshold, preset.text_threshold)
-        package = PACKAGE if preset.things.startswith(PACKAGE) else ""
-        paths = locate(
-            {
-                "things": preset.things.removeprefix(PACKAGE),
-                "stuff": preset.stuff,
-                "sam2": preset.sam2,
-            }
-        )
-        pipeline = cls(
-            load_thing_detector(package + paths["things"], where, dtype, levels),
-            ClipSeg.from_pretrained(paths["stuff"], where, dtype),
-            ImageSegmenter(sam2core.load(paths["sam2"], device=where, dtype=dtype)),
-            settings or PipelineSettings(RegionSettings(preset.background)),
-            _quality_of(preset),
-        )
-        pipeline.loaded_with = {
-            **{"source": source, "things": things, "stuff": stuff, "sam2": sam2},
-            **{"device": None if device is None else where, "dtype": dtype},
-        }
-        return pipeline
-
-    def segment(self, image: Any, vocabulary: Vocabulary) -> PanopticSegmentation:
-        """Label one picture: a path, PIL picture or array, see ``panoptic.images.load_image``."""
-        return _explained(self.trace(image, vocabulary))
-
-    def segment_batch(
-        self, images: Sequence[Any], vocabulary: Vocabulary
-    ) -> list[PanopticSegmentation]:
-        """As :meth:`segment` for each picture; the detectors take them together."""
-        return [_explained(trace) for trace in self._traces(images, vocabulary)]
 
     def label_dataset(
         self, source: SourceLike, vocabulary: Vocabulary, out: str | Path, **options: Any
     ) -> DatasetRun:
         """Label a folder, a list, shards, ... into the folder ``out``; resumable, nothing lost.
 
-        The options, and what it raises: see ``panoptic.dataset.runner.label_dataset``. This
+        The options, and what it raises: see
+        ``panoptic.dataset.resumable_labelling.label_dataset``. This
         pipeline stays in memory beside those of several workers; where that is too much, call
-        that with a ``panoptic.dataset.recipe.PipelineRecipe``.
+        that with a ``panoptic.dataset.worker_recipe.PipelineRecipe``.
         """
-        from panoptic.dataset.runner import label_dataset
+        from panoptic.dataset.resumable_labelling import label_dataset
 
         return label_dataset(self, source, vocabulary, out, **options)
-
-    def trace(self, image: Any, vocabulary: Vocabulary) -> Trace:
-        """As :meth:`segment`, with every step on the way kept, to be looked at."""
-        return next(self._traces([image], vocabulary))
 
     def track(
         self,
@@ -225,104 +77,3 @@ class PanopticPipeline:
         from panoptic.video.file_session import FileSession
 
         return FileSession(self, video, vocabulary, settings, folder)
-
-    def _traces(self, images: Sequence[Any], vocabulary: Vocabulary) -> Iterator[Trace]:
-        _check_vocabulary(vocabulary)
-        pictures = [load_image(image) for image in images]
-        things = self._find_things(pictures, vocabulary)
-        sizes = [within(picture.shape, self.settings.region_side) for picture in pictures]
-        heatmaps = self.stuff.heatmaps_batch(pictures, vocabulary, sizes)
-        for picture, (boxes, masks), heat in zip(pictures, things, heatmaps, strict=True):
-            yield self._compose(picture, boxes, masks, heat, vocabulary)
-
-    def _find_things(
-        self, pictures: Sequence[np.ndarray], vocabulary: Vocabulary
-    ) -> list[tuple[Boxes, ImageMasks | None]]:
-        """Boxes for each picture, with their masks where the detector makes them itself."""
-        if not isinstance(self.things, ThingSegmenter):
-            found = self.things.detect_batch(pictures, vocabulary)
-            return [
-                (boxes.clipped(*picture.shape[:2]), None)
-                for boxes, picture in zip(found, pictures, strict=True)
-            ]
-        return [
-            (found.boxes, as_image_masks(found, picture.shape[:2]) if len(found) else None)
-            for found, picture in zip(
-                self.things.segment_batch(pictures, vocabulary), pictures, strict=True
-            )
-        ]
-
-    def _compose(
-        self,
-        picture: np.ndarray,
-        boxes: Boxes,
-        thing_masks: ImageMasks | None,
-        heatmaps: Heatmaps,
-        vocabulary: Vocabulary,
-    ) -> Trace:
-        settings = self.settings
-        size = (picture.shape[0], picture.shape[1])
-        if (len(boxes) and thing_masks is None) or len(heatmaps):
-            self.segmenter.set_image(picture)
-        if len(boxes) and thing_masks is None:
-            thing_masks = self.segmenter.segment(boxes=boxes.xyxy)
-        # Everything about regions happens at the size of the heatmaps.
-        region_size = (heatmaps.probabilities.shape[1], heatmaps.probabilities.shape[2])
-        covered = np.zeros(region_size, dtype=bool)
-        if thing_masks is not None:
-            for masks in replace(thing_masks, size=region_size):
-                covered |= masks[0]
-        regions = find_regions(
-            heatmaps.probabilities, heatmaps.category_ids, covered, settings.regions
-        )
-        prompt = sample_prompts(regions, covered, settings.sampling, settings.seed)
-        stuff_masks: list[StuffMask] = []
-        if regions:
-            scale = np.array([size[1] / region_size[1], size[0] / region_size[0]], np.float32)
-            points = (prompt.points_nk2 + 0.5) * scale - 0.5
-            answers = self.segmenter.segment(
-                np.clip(points, 0, [size[1] - 1, size[0] - 1]), prompt.labels_nk, multimask=True
-            )
-            stuff_masks = choose_stuff_masks(
-                regions,
-                answers,
-                heatmaps,
-                covered,
-                settings.regions.background,
-                settings.stuff_masks,
-            )
-        candidates = thing_candidates(boxes, thing_masks, vocabulary)
-        candidates += stuff_candidates(stuff_masks, vocabulary)
-        unknown = (
-            automatic_candidates(self.segmenter, picture, settings.automatic, settings.region_side)
-            if settings.fill_unknown
-            else []
-        )
-        report = explain_merge(
-            candidates, size, settings.merge, unknown=unknown, quality=self.quality
-        )
-        result = report.result.with_image(picture)
-        return Trace(
-            picture, vocabulary, boxes, thing_masks, heatmaps, covered, regions, prompt,
-            tuple(stuff_masks), tuple(candidates), replace(report, result=result), settings,
-        )  # fmt: skip
-
-
-def _explained(trace: Trace) -> PanopticSegmentation:
-    return trace.result.with_explanation(trace.explain())
-
-
-def _quality_of(preset: Preset) -> QualityModel | None:
-    if preset.quality is None or not preset.quality.is_file():
-        return None
-    return QualityModel.from_dict(json.loads(preset.quality.read_text(encoding="utf-8")))
-
-
-def _check_vocabulary(vocabulary: Vocabulary) -> None:
-    if not isinstance(vocabulary, Vocabulary):
-        raise ValueError(
-            f"expected a Vocabulary, got {type(vocabulary).__name__}; "
-            'Vocabulary.parse("car, person; road, sky") makes one of text'
-        )
-    if not len(vocabulary):
-        raise ValueError("the vocabulary is empty: ask for at least one thing or stuff word")

@@ -26,8 +26,8 @@ class Preset:
     background: float = 0.1
     """Of the regions' settings: the recipe's level."""
     quality: Path | None = None
-    """Fitted weights of the quality score, see ``panoptic.quality``; without that file, those
-    set by hand are used."""
+    """Fitted weights of the quality score, see ``panoptic.compose.quality``; without that file,
+    those set by hand are used."""
 
 
 _STUFF = "CIDAS/clipseg-rd64-refined"

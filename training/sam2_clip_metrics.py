@@ -12,7 +12,7 @@ from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, load_artwork
 from panoptic.demo.clips import Clip, make_clip
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import World
-from panoptic.video.metrics.contour import boundary_f
+from panoptic.measure.contour import boundary_f
 from sam2core import Sam2
 from sam2core.tracker import VideoTracker
 from training.sam2_metrics import mask_iou

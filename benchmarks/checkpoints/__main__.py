@@ -40,7 +40,7 @@ from benchmarks.checkpoints.standin import (
     save,
 )
 from benchmarks.host import describe
-from panoptic.commands.common import quiet
+from panoptic.commands.options import quiet
 
 RESULTS = Path(__file__).parents[1] / "results"
 LARGEST = 1e-4  # standard deviations

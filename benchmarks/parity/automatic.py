@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.host import describe
 from benchmarks.parity.published_masks import Rules, published_masks
-from panoptic.candidates import shrink
+from panoptic.compose.candidates import shrink
 from panoptic.demo.artwork import UNSEEN_VENDOR, load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, World
 from panoptic.presets import DEMO_WEIGHTS

@@ -1,142 +1,16 @@
-"""Options that several commands share, and what they stand for: words, models, settings.
-
-Each group is a dataclass; a command that has a parameter of that type has its options (see the
-package's note).
-"""
+"""What the shared options stand for: the words asked for, and the pipeline."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from typer import Option
-
-from panoptic.commands.terminal import hide_advice
-from panoptic.presets import PRESETS
+from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
 
 if TYPE_CHECKING:
     from panoptic.pipeline import PanopticPipeline
     from prompts import Vocabulary
-
-WORDS, MODELS, SETTINGS = "Words", "Models", "Settings"
-
-
-@dataclass(frozen=True)
-class WordOptions:
-    """What to look for."""
-
-    things: Annotated[
-        str | None,
-        Option(metavar="NAMES", help='What can be counted: "car, person".', rich_help_panel=WORDS),
-    ] = None
-    stuff: Annotated[
-        str | None, Option(metavar="NAMES", help='What cannot: "road, sky".', rich_help_panel=WORDS)
-    ] = None
-    vocabulary: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE",
-            help="YAML or JSON with the keys things, stuff and synonyms, or COCO categories.",
-            rich_help_panel=WORDS,
-        ),
-    ] = None
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """Which models, and where they run."""
-
-    models: Annotated[
-        str,
-        Option(
-            metavar="NAME",
-            help=f"{', '.join(PRESETS)} (see `panoptic models`), or a folder with "
-            "grounding_dino/, clipseg/ and sam2/.",
-            rich_help_panel=MODELS,
-        ),
-    ] = "tiny"
-    things_model: Annotated[
-        str | None,
-        Option(
-            "--detector",
-            "--things-model",
-            metavar="ID",
-            help="Another detector of things: a hub id, a folder or a .pth file of Grounding DINO, "
-            "MM Grounding DINO, OWLv2, OmDet-Turbo or SAM 3; with groundingdino-py: before a "
-            ".pth file, by that package.",
-            rich_help_panel=MODELS,
-        ),
-    ] = None
-    stuff_model: Annotated[
-        str | None,
-        Option(
-            metavar="ID",
-            help="Another CLIPSeg: a hub id, or a folder on this machine.",
-            rich_help_panel=MODELS,
-        ),
-    ] = None
-    sam2: Annotated[
-        str | None,
-        Option(
-            metavar="ID",
-            help="Another SAM 2: a hub id, or a folder on this machine.",
-            rich_help_panel=MODELS,
-        ),
-    ] = None
-    device: Annotated[
-        str | None,
-        Option(
-            metavar="NAME",
-            help="cpu, cuda, cuda:1, mps; if not said, a GPU if there is one. Several workers "
-            "take turns with GPUs, unless one is named by its number.",
-            rich_help_panel=MODELS,
-        ),
-    ] = None
-    dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"],
-        Option(
-            metavar="TYPE",
-            help="Precision: float32, bfloat16, float16, or auto, which is bfloat16 on devices "
-            "made for it (CUDA from Ampere on, CPUs with AMX) and float32 elsewhere.",
-            rich_help_panel=MODELS,
-        ),
-    ] = "auto"
-
-
-@dataclass(frozen=True)
-class SettingOptions:
-    """How sure is sure; those that aren't given are the ones that suit the models."""
-
-    box_threshold: Annotated[
-        float | None,
-        Option(metavar="P", help="Least probability of a box's word.", rich_help_panel=SETTINGS),
-    ] = None
-    text_threshold: Annotated[
-        float | None,
-        Option(metavar="P", help="Least mean over the words of a name.", rich_help_panel=SETTINGS),
-    ] = None
-    max_boxes: Annotated[
-        int | None,
-        Option(metavar="N", help="The most things of a picture.", rich_help_panel=SETTINGS),
-    ] = None
-    background: Annotated[
-        float | None,
-        Option(
-            metavar="P", help="Least probability of stuff at a pixel.", rich_help_panel=SETTINGS
-        ),
-    ] = None
-    fill_unknown: Annotated[
-        bool,
-        Option(
-            "--fill-unknown",
-            help='Segments called "unknown" where no word fits (slow: it asks a whole grid of '
-            "points).",
-            rich_help_panel=SETTINGS,
-        ),
-    ] = False
-    seed: Annotated[int, Option(help="Of the sampled points.", rich_help_panel=SETTINGS)] = 0
 
 
 def read_words(words: WordOptions, models: ModelOptions | None = None) -> Vocabulary:
@@ -205,16 +79,3 @@ def load_pipeline(models: ModelOptions, settings: SettingOptions | None = None) 
     if sys.stderr.isatty():
         print(f"panoptic: {in_words([str(settled.device)], settled.dtype)}", file=sys.stderr)
     return settled()  # type: ignore[return-value]
-
-
-def quiet() -> None:
-    """Keeps libraries from writing between a command's own lines."""
-    hide_advice()
-    from huggingface_hub import constants
-    from huggingface_hub.utils import enable_progress_bars
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()  # of weights that are read; it takes the hub's with it:
-    if not constants.HF_HUB_DISABLE_PROGRESS_BARS:
-        enable_progress_bars()  # what is fetched may take minutes

@@ -9,17 +9,13 @@ import typer
 from typer import Argument, Option
 
 from panoptic.commands.command import add
-from panoptic.commands.common import (
-    ModelOptions,
-    SettingOptions,
-    WordOptions,
-    read_words,
-)
-from panoptic.commands.terminal import Progress
+from panoptic.commands.common import read_words
+from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
+from panoptic.io.progress import ProgressBar
 
 if TYPE_CHECKING:
-    from panoptic.dataset.records import Failure
-    from panoptic.dataset.runner import DatasetRun
+    from panoptic.dataset.resumable_labelling import DatasetRun
+    from panoptic.dataset.tasks import Failure
 
 RUN = "Run"
 SHOWN = 20
@@ -98,10 +94,10 @@ def run(
     """Label a whole data set: resumable, with every label kept as soon as it is made."""
     from panoptic.commands.recipe import recipe_for
     from panoptic.dataset.export import export
-    from panoptic.dataset.formats import FORMATS
-    from panoptic.dataset.runner import label_dataset
-    from panoptic.dataset.settings import DatasetSettings
-    from panoptic.dataset.sources import open_source
+    from panoptic.dataset.resumable_labelling import label_dataset
+    from panoptic.formats import FORMATS
+    from panoptic.io.sources import open_source
+    from panoptic.settings.dataset import DatasetSettings
 
     # All that can be wrong about the request is found before models are loaded.
     vocabulary = read_words(words, models)
@@ -135,7 +131,7 @@ class _Shown:
     """A bar on a terminal; broken items on stderr, wherever that is."""
 
     def __init__(self) -> None:
-        self._bar = Progress("items")
+        self._bar = ProgressBar("items")
         self._done = self._told = 0
 
     def __enter__(self) -> _Shown:

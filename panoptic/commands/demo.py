@@ -9,8 +9,10 @@ import typer
 from typer import Option
 
 from panoptic.commands.command import add
-from panoptic.commands.common import ModelOptions, load_pipeline
-from panoptic.commands.terminal import Progress, show
+from panoptic.commands.common import load_pipeline
+from panoptic.commands.options import ModelOptions
+from panoptic.commands.terminal import show
+from panoptic.io.progress import ProgressBar
 
 DEMO = ModelOptions(models="demo")
 
@@ -30,7 +32,7 @@ def run(
 
     from panoptic.demo.run import run_demo
 
-    with Progress("scenes", scenes) as bar:
+    with ProgressBar("scenes", scenes) as bar:
         done = run_demo(pipeline, output, scenes=scenes, seed=seed, progress=bar.update)
     show(*done.report.tables(per_class=False))
     print(

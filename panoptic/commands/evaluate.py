@@ -11,11 +11,12 @@ import typer
 from typer import Argument, Option
 
 from panoptic.commands.command import add
-from panoptic.commands.terminal import Progress, show
+from panoptic.commands.terminal import show
+from panoptic.io.progress import ProgressBar
 
 if TYPE_CHECKING:
-    from panoptic.evaluate import PanopticReport
-    from panoptic.video.evaluate import VideoReport
+    from panoptic.measure.evaluate_pictures import PanopticReport
+    from panoptic.measure.video_report import VideoReport
 
 Layout = Literal["coco", "vipseg", "davis", "davis-unsupervised", "sa-v"]
 EPILOG = """\
@@ -88,9 +89,9 @@ def run(
 
 
 def _evaluate_pictures(compared: Comparison) -> PanopticReport:
-    from panoptic.evaluate import evaluate_coco
+    from panoptic.measure.evaluate_pictures import evaluate_coco
 
-    with Progress("images") as bar:
+    with ProgressBar("images") as bar:
         return evaluate_coco(
             compared.prediction,
             compared.truth,
@@ -102,13 +103,13 @@ def _evaluate_pictures(compared: Comparison) -> PanopticReport:
 
 
 def _evaluate_videos(compared: Comparison) -> VideoReport:
-    from panoptic.video.folders import evaluate_folders
+    from panoptic.measure.evaluate_folders import evaluate_folders
 
     if compared.prediction_folder or compared.truth_folder:
         raise ValueError("--prediction-folder and --truth-folder belong to the layout coco")
     if compared.by_name and compared.layout != "vipseg":
         raise ValueError(f"the layout {compared.layout} has no categories that could go by name")
-    with Progress("videos") as bar:
+    with ProgressBar("videos") as bar:
         return evaluate_folders(
             compared.prediction,
             compared.truth,

@@ -10,11 +10,11 @@ import typer
 from typer import Argument, Option
 
 from panoptic.commands.command import add
-from panoptic.commands.terminal import Progress
-from panoptic.dataset.formats import FORMATS
+from panoptic.formats import FORMATS
+from panoptic.io.progress import ProgressBar
 
 if TYPE_CHECKING:
-    from panoptic.dataset.item import LabelledItem
+    from panoptic.results.labelled import LabelledItem
 
 EPILOG = """\
 Each format gets a folder, OUT/export/FORMAT unless --to says otherwise, with its splits; it
@@ -60,11 +60,11 @@ def run(
 ) -> int:
     """Write a labelled data set in the formats of other tools."""
     from panoptic.dataset.export import ExportSettings, export
-    from panoptic.dataset.formats.base import Selection
     from panoptic.dataset.store import DatasetStore
+    from panoptic.formats.exporter import Selection
 
     settings = ExportSettings(Selection(parts, min_segment_quality), min_quality, pictures)
-    with DatasetStore.open(dataset) as store, Progress("items", len(store)) as bar:
+    with DatasetStore.open(dataset) as store, ProgressBar("items", len(store)) as bar:
         made = export(
             _counted(store.items(), bar),
             store.vocabulary,
@@ -81,7 +81,7 @@ def run(
     return 1 if any(format.first_reason for format in made) else 0
 
 
-def _counted(items: Iterable[LabelledItem], bar: Progress) -> Iterator[LabelledItem]:
+def _counted(items: Iterable[LabelledItem], bar: ProgressBar) -> Iterator[LabelledItem]:
     for item in items:
         yield item
         bar.advance()

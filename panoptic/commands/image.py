@@ -11,20 +11,16 @@ import typer
 from typer import Argument, Option
 
 from panoptic.commands.command import add
-from panoptic.commands.common import (
-    ModelOptions,
-    SettingOptions,
-    WordOptions,
-    load_pipeline,
-    read_words,
-)
-from panoptic.commands.terminal import Progress, show
-from panoptic.tables import Table
+from panoptic.commands.common import load_pipeline, read_words
+from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
+from panoptic.commands.terminal import show
+from panoptic.io.progress import ProgressBar
+from panoptic.show.tables import Table
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from panoptic.segmentation import PanopticSegmentation
+    from panoptic.results.segmentation import PanopticSegmentation
     from prompts import Vocabulary
 
 HEAD = ("picture", "pixels", "things", "stuff", "unlabelled", "seconds")
@@ -68,7 +64,7 @@ def run(
     rows, failed = [], 0
     with (
         _Output(output, vocabulary, explain) as written,
-        Progress("pictures", len(pictures)) as bar,
+        ProgressBar("pictures", len(pictures)) as bar,
     ):
         for paths, images, errors in _batches(pictures, batch):
             for error in errors:
@@ -95,7 +91,7 @@ class _Output:
     it lists just what is there. A run without any result writes no JSON."""
 
     def __init__(self, folder: Path, vocabulary: Vocabulary, explain: bool) -> None:
-        from panoptic.coco import CocoPanopticWriter
+        from panoptic.formats.coco_panoptic import CocoPanopticWriter
 
         self.folder = folder
         self.vocabulary = vocabulary
@@ -128,7 +124,8 @@ def _batches(
     paths: list[Path], size: int
 ) -> Iterator[tuple[list[Path], list[np.ndarray], list[Exception]]]:
     """Pictures that can be read with their paths, and the errors of the others."""
-    from panoptic.images import ImageError, load_image
+    from panoptic.errors import ImageError
+    from panoptic.io.images import load_image
 
     for start in range(0, len(paths), size):
         read, errors = [], []

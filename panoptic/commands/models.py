@@ -9,7 +9,7 @@ from panoptic.checkpoints.needed import Part
 from panoptic.commands.command import add
 from panoptic.commands.terminal import show
 from panoptic.presets import PRESETS
-from panoptic.tables import Table
+from panoptic.show.tables import Table
 
 
 def register(app: typer.Typer) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from panoptic.commands.common import ModelOptions, SettingOptions, quiet
-from panoptic.dataset.recipe import PipelineRecipe
-from panoptic.dataset.work import Labeller
+from panoptic.commands.options import ModelOptions, SettingOptions, quiet
+from panoptic.dataset.worker import Labeller
+from panoptic.dataset.worker_recipe import PipelineRecipe
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def run(
     worst: Annotated[int, Option(metavar="N", min=0, help="Overlays of so many.")] = 24,
 ) -> int:
     """Show what is in a labelled data set, and what to look at first, on one HTML page."""
-    from panoptic.dataset.report import ReportSettings, write_report
+    from panoptic.dataset.html_report import ReportSettings, write_report
     from panoptic.dataset.store import DatasetStore
 
     with DatasetStore.open(dataset) as store:

@@ -12,12 +12,12 @@ from typer import Argument, Option
 
 from panoptic.commands.command import add, report
 from panoptic.commands.terminal import show
-from panoptic.tables import Table
+from panoptic.show.tables import Table
 
 if TYPE_CHECKING:
-    from panoptic.dataset.item import Verdict
-    from panoptic.dataset.review import Doubt
+    from panoptic.dataset.review import DoubtfulLabel
     from panoptic.dataset.store import DatasetStore
+    from panoptic.results.labelled import Verdict
 
 VERDICTS = "Verdicts"
 HEAD = ("key", "quality", "verdict", "worst segments", "picture")
@@ -84,7 +84,7 @@ def run(
     ] = "",
 ) -> int:
     """List labels that need a look, or take verdicts on them."""
-    from panoptic.dataset.review import doubts
+    from panoptic.dataset.review import doubtful_labels
     from panoptic.dataset.store import DatasetStore
 
     asked = [Asked(key, "accept", note) for key in accept or ()]
@@ -100,13 +100,13 @@ def run(
     with DatasetStore.open(dataset) as store:
         if asked:
             return _record(store, asked)
-        found, total = doubts(store, below, most=most, decided=decided)
+        found, total = doubtful_labels(store, below, most=most, decided=decided)
         if as_json:
-            for doubt in found:
-                print(json.dumps(_json(doubt), ensure_ascii=False))
+            for label in found:
+                print(json.dumps(_json(label), ensure_ascii=False))
             return 0
         if found:
-            show(Table(HEAD, [_row(doubt, store) for doubt in found], numbers={1}))
+            show(Table(HEAD, [_row(label, store) for label in found], numbers={1}))
             print()
         more = f", of which {len(found)} are shown" if len(found) < total else ""
         print(f"{total} of {len(store)} labels are below {below:g} and wait for a verdict{more}")
@@ -151,15 +151,15 @@ def _record(store: DatasetStore, asked: list[Asked]) -> int:
     return 1 if failed else 0
 
 
-def _row(doubt: Doubt, store: DatasetStore) -> tuple[str, ...]:
-    item = doubt.item
-    reasons = doubt.reasons(store.vocabulary)
+def _row(label: DoubtfulLabel, store: DatasetStore) -> tuple[str, ...]:
+    item = label.item
+    reasons = label.reasons(store.vocabulary)
     return item.key, f"{item.quality:.3f}", item.verdict or "-", reasons, item.source
 
 
-def _json(doubt: Doubt) -> dict[str, object]:
-    item = doubt.item
-    worst = [{"id": s.id, "category_id": s.category_id, "quality": s.quality} for s in doubt.worst]
+def _json(label: DoubtfulLabel) -> dict[str, object]:
+    item = label.item
+    worst = [{"id": s.id, "category_id": s.category_id, "quality": s.quality} for s in label.worst]
     return {
         **{"key": item.key, "quality": item.quality, "verdict": item.verdict},
         **{"source": item.source, "worst": worst},

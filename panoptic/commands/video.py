@@ -14,20 +14,15 @@ import typer
 from typer import Argument, Option
 
 from panoptic.commands.command import add
-from panoptic.commands.common import (
-    ModelOptions,
-    SettingOptions,
-    WordOptions,
-    load_pipeline,
-    read_words,
-    settle,
-)
-from panoptic.commands.terminal import Progress, show
-from panoptic.tables import Table
+from panoptic.commands.common import load_pipeline, read_words, settle
+from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
+from panoptic.commands.terminal import show
+from panoptic.io.progress import ProgressBar
+from panoptic.show.tables import Table
 
 if TYPE_CHECKING:
-    from panoptic.video.settings import VideoSettings
-    from panoptic.video.sources import VideoInput
+    from panoptic.io.clips import VideoInput
+    from panoptic.settings.video import VideoSettings
 
 VIDEO = "Video"
 HEAD = ("video", "frames", "pixels", "things", "stuff", "cuts", "unlabelled", "frames/s")
@@ -113,8 +108,8 @@ def run(
 ) -> int:
     """Label videos: every pixel of every frame, every object one id; overlays and label files."""
     vocabulary = read_words(words, models)
-    from panoptic.video.outputs.labellers import BothWays, Forward
-    from panoptic.video.outputs.run import Labeller, RecordSettings, record
+    from panoptic.video.passes import BothWaysPass, ForwardPass
+    from panoptic.video.resumable_recording import FrameLabeller, RecordSettings, record
     from sam2core.errors import FramesError
 
     chosen = _video_settings(detect_every, max_objects)
@@ -133,17 +128,17 @@ def run(
     }
 
     rows: list[tuple[str, ...]] = []
-    with Progress("frames") as bar, _told(bar) as problems:
+    with ProgressBar("frames") as bar, _told(bar) as problems:
         videos = _open(clips, join, fps, bar, problems)
         if both_ways and any(video.is_live for video in videos):
             raise ValueError("--both-ways goes back in a video, which a camera can't")
         output.mkdir(parents=True, exist_ok=True)
         pipeline = load_pipeline(models, settings)
         for video in videos:
-            labeller: Labeller = (
-                BothWays(pipeline, vocabulary, chosen, bar.update)
+            labeller: FrameLabeller = (
+                BothWaysPass(pipeline, vocabulary, chosen, bar.update)
                 if both_ways
-                else Forward(pipeline, vocabulary, chosen)
+                else ForwardPass(pipeline, vocabulary, chosen)
             )
             begun = time.perf_counter()
             done_before = None
@@ -174,29 +169,29 @@ def run(
 
 
 def _formats(names: Sequence[str] | None) -> tuple[str, ...]:
-    from panoptic.video.outputs import DEFAULT_FORMATS, FORMATS
+    from panoptic.formats.video_formats import DEFAULT_FORMATS, VIDEO_FORMATS
 
     if not names:
         return DEFAULT_FORMATS
     asked = [name.strip() for each in names for name in each.split(",")]
-    return tuple(FORMATS) if "all" in asked else tuple(dict.fromkeys(asked))
+    return tuple(VIDEO_FORMATS) if "all" in asked else tuple(dict.fromkeys(asked))
 
 
 def _video_settings(detect_every: int | None, max_objects: int | None) -> VideoSettings:
-    from panoptic.video.settings import VideoSettings
+    from panoptic.settings.video import VideoSettings
 
     given: dict[str, Any] = {"detect_every": detect_every, "max_objects": max_objects}
     return replace(VideoSettings(), **{n: value for n, value in given.items() if value is not None})
 
 
 def _open(
-    clips: Sequence[str], join: bool, fps: float | None, bar: Progress, problems: list[str]
+    clips: Sequence[str], join: bool, fps: float | None, bar: ProgressBar, problems: list[str]
 ) -> list[VideoInput]:
     """The clips that can be read, with names that differ; the others are told.
 
     Raises ``FramesError`` if none can be read, or one that was to be joined.
     """
-    from panoptic.video.sources import join_clips, open_camera, open_clip, unique_names
+    from panoptic.io.clips import join_clips, open_camera, open_clip, unique_names
     from sam2core.errors import FramesError
 
     if join:
@@ -218,7 +213,7 @@ def _open(
 
 
 @contextmanager
-def _told(bar: Progress) -> Iterator[list[str]]:
+def _told(bar: ProgressBar) -> Iterator[list[str]]:
     """Shows warnings about frames as lines of the command, and gathers them."""
     from sam2core.errors import FramesWarning
 

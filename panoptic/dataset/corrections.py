@@ -25,17 +25,15 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image, ImageDraw
 
-from panoptic.coco import CocoFormatError, CocoPanoptic, read_ids
-from panoptic.dataset.formats.base import ExportItem
-from panoptic.dataset.formats.outlines import filled
-from panoptic.dataset.formats.rle import read_brush
-from panoptic.dataset.item import LabelledItem
-from panoptic.segmentation import PanopticSegmentation, Segment
+from panoptic.errors import CocoFormatError, CorrectionError
+from panoptic.formats.coco_panoptic import CocoPanoptic, read_ids
+from panoptic.formats.exporter import ExportItem
+from panoptic.formats.polygons import filled
+from panoptic.formats.rle import read_brush
+from panoptic.results.labelled import LabelledItem
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
-
-
-class CorrectionError(ValueError):
-    """A file that is no correction of the item; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from panoptic.dataset.formats import new_exporter
-from panoptic.dataset.formats.base import CannotHold, Exporter, ExportItem, Selection
-from panoptic.dataset.formats.files import JsonLists
-from panoptic.dataset.formats.pictures import Mode, Pictures
-from panoptic.dataset.item import LabelledItem
-from panoptic.images import ImageError
+from panoptic.errors import CannotHold, ImageError
+from panoptic.formats import new_exporter
+from panoptic.formats.exporter import Exporter, ExportItem, Selection
+from panoptic.formats.picture_files import Mode, PictureFiles
+from panoptic.formats.writers import JsonLists
+from panoptic.results.labelled import LabelledItem
 from prompts import Vocabulary
 
 NOTE = "export.json"
@@ -35,7 +35,7 @@ class ExportSettings:
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_quality <= 1.0:
             raise ValueError(f"min_quality must be in [0, 1], got {self.min_quality}")
-        Pictures(self.pictures)  # refuses what it doesn't know
+        PictureFiles(self.pictures)  # refuses what it doesn't know
 
     def wants(self, item: LabelledItem) -> bool:
         if item.verdict is not None:
@@ -112,7 +112,7 @@ class _Output:
         self.format = format
         self._settings = settings
         self._exporter: Exporter = new_exporter(
-            format, building, vocabulary, Pictures(settings.pictures)
+            format, building, vocabulary, PictureFiles(settings.pictures)
         )
         self._note = JsonLists(building / NOTE, "left_out")
         self._items: Counter[str] = Counter()

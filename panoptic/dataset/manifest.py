@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from panoptic.dataset.errors import DatasetError, OutputError
-from panoptic.dataset.item import Kind, Verdict
-from panoptic.dataset.names import free_key, printable
-from panoptic.dataset.records import Counts, Failure, Outcome, SegmentRecord, Task, Unit
+from panoptic.dataset.keys import free_key, printable
+from panoptic.dataset.tasks import Counts, Failure, Outcome, SegmentRecord, Task
+from panoptic.errors import DatasetError, OutputError
+from panoptic.io.sources.base import Kind, Unit
+from panoptic.results.labelled import Verdict
 
 FORMAT = 1
 _PAGE = 500

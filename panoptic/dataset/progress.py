@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from panoptic.dataset.records import Failure
+from panoptic.dataset.tasks import Failure
 
 
-class Progress(Protocol):
+class RunProgress(Protocol):
     """Is told how a run gets on."""
 
     def scanning(self, count: int) -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panoptic.dataset.corrections import read_correction
-from panoptic.dataset.item import LabelledItem
-from panoptic.dataset.records import SegmentRecord
 from panoptic.dataset.store import DatasetStore
+from panoptic.dataset.tasks import SegmentRecord
+from panoptic.results.labelled import LabelledItem
 from prompts import Vocabulary
 
 
 @dataclass(frozen=True)
-class Doubt:
+class DoubtfulLabel:
     """An item that falls under the threshold, and its worst segments, the worst first."""
 
     item: LabelledItem
@@ -23,18 +23,18 @@ class Doubt:
 
     def reasons(self, vocabulary: Vocabulary) -> str:
         """The worst segments in words: "car #3 0.21, road 0.34"."""
-        told = []
+        described = []
         for s in self.worst:
             category = vocabulary.by_id(s.category_id) if s.category_id in vocabulary else None
             name = category.name if category else "unknown"
             number = f" #{s.id}" if category is None or category.is_thing else ""
-            told.append(f"{name}{number} {s.quality:.2f}")
-        return ", ".join(told) or "nothing was found"
+            described.append(f"{name}{number} {s.quality:.2f}")
+        return ", ".join(described) or "nothing was found"
 
 
-def doubts(
+def doubtful_labels(
     store: DatasetStore, below: float, *, most: int | None = None, decided: bool = False
-) -> tuple[list[Doubt], int]:
+) -> tuple[list[DoubtfulLabel], int]:
     """Items whose quality is below the threshold, the worst first, and how many there are in all.
 
     Items with a verdict are passed over, unless ``decided``. Only the ``most`` worst are held in
@@ -54,7 +54,7 @@ def doubts(
 
     found = wanted()
     ordered = sorted(found) if most is None else heapq.nsmallest(most, found)
-    return [Doubt(item, worst_segments(store, item.key)) for _, _, item in ordered], total
+    return [DoubtfulLabel(item, worst_segments(store, item.key)) for _, _, item in ordered], total
 
 
 def worst_segments(store: DatasetStore, key: str, most: int = 3) -> tuple[SegmentRecord, ...]:

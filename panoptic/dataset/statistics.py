@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from panoptic.dataset.item import LabelledItem
-from panoptic.dataset.records import SegmentRecord
 from panoptic.dataset.store import DatasetStore
+from panoptic.dataset.tasks import SegmentRecord
+from panoptic.results.labelled import LabelledItem
 
 BINS = 20
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from panoptic.dataset.errors import DatasetError, OutputError, SettingsChangedError
-from panoptic.dataset.item import VERDICTS, LabelledItem, Split, Verdict
-from panoptic.dataset.labels import LabelFiles
+from panoptic.dataset.label_files import LabelFiles
 from panoptic.dataset.manifest import Manifest, unit_of
-from panoptic.dataset.records import Counts, Failure, SegmentRecord
-from panoptic.images import ImageError, load_image
-from panoptic.segmentation import PanopticSegmentation
+from panoptic.dataset.tasks import Counts, Failure, SegmentRecord
+from panoptic.errors import DatasetError, ImageError, OutputError, SettingsChangedError
+from panoptic.io.images import load_image
+from panoptic.results.labelled import VERDICTS, LabelledItem, Split, Verdict
+from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
 MANIFEST = "manifest.sqlite"
@@ -171,7 +171,7 @@ class DatasetStore:
         return self.files.load(item.key, item.kind, frame, corrected=corrected)
 
     def picture(self, item: LabelledItem, frame: int) -> np.ndarray:
-        from panoptic.dataset.sources.opening import content_hash, read_unit
+        from panoptic.io.sources.opening import content_hash, read_unit
 
         row = self.manifest.row(item.key)
         unit = unit_of(row)
@@ -231,7 +231,7 @@ class DatasetStore:
 
     def _video_frame(self, key: str, unit: Any, frame: int) -> np.ndarray:
         """Frames are mostly asked for in order, so the latest video stays open."""
-        from panoptic.dataset.sources.opening import OpenVideo
+        from panoptic.io.sources.opening import OpenVideo
 
         if self._frames is None or self._frames[0] != key:
             self._close_video()
@@ -262,12 +262,12 @@ def _difference(store: DatasetStore, vocabulary: Vocabulary, settings: Mapping[s
     if store.vocabulary != vocabulary:
         return f"its words are {store.vocabulary!r}, now {vocabulary!r}"
     old, new = _flat(store.settings), _flat(settings)
-    told = [
+    differences = [
         f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
-    return "; ".join(told[:4]) or "settings that an earlier version wrote"
+    return "; ".join(differences[:4]) or "settings that an earlier version wrote"
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from panoptic.demo.motion import Shot, at_time
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import World
 from panoptic.demo.stage import Stage
-from panoptic.segmentation import PanopticSegmentation
+from panoptic.results.segmentation import PanopticSegmentation
 
 
 @dataclass(frozen=True)

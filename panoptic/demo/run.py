@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from panoptic.coco import CocoPanopticWriter
 from panoptic.demo.artwork import load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
-from panoptic.drawing import INK, WHITE, blend, text_width, write
-from panoptic.evaluate import PanopticReport, evaluate
+from panoptic.formats.coco_panoptic import CocoPanopticWriter
+from panoptic.measure.evaluate_pictures import PanopticReport, evaluate
 from panoptic.pipeline import PanopticPipeline
-from panoptic.segmentation import PanopticSegmentation
+from panoptic.results.segmentation import PanopticSegmentation
+from panoptic.show.drawing import INK, WHITE, blend, text_width, write
 from prompts import Vocabulary
 
 SIZE = (320, 320)

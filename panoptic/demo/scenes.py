@@ -13,7 +13,8 @@ from panoptic.demo.casting import OBJECT, Casting, Manner
 from panoptic.demo.elements import Actor, Ground, View
 from panoptic.demo.landscape import random_ground
 from panoptic.demo.textures import STUFF_NAMES, TextureBank
-from panoptic.segmentation import PanopticSegmentation, Segment
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 from prompts.vocabulary import Vocabulary
 
 # A thing of which less than this share shows, or less than these pixels (at 192 px), is void: no

@@ -13,7 +13,7 @@ from panoptic.demo.artwork import load_artwork
 from panoptic.demo.clips import Clip, make_clip
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import World
-from panoptic.segmentation import PanopticSegmentation
+from panoptic.results.segmentation import PanopticSegmentation
 from prompts.palette import palette
 
 _GAP = 4

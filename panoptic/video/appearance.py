@@ -14,7 +14,7 @@ _BINS = 4  # along each of red, green and blue
 _KEEP = 0.7  # of the earlier appearance, when a new look is added
 
 
-def look_of(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def appearance_of(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The appearance, float64 (64,), of what a mask bool (H, W) shows of an RGB uint8 image.
 
     The square root of a histogram in which every pixel counts for the bins around it, so that the

@@ -25,14 +25,14 @@ _RECENT = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Glance:
+class FrameSignature:
     """What is kept of a frame: a thumbnail (SIDE, SIDE) of mean 0 and contrast 1, a histogram."""
 
     thumbnail: np.ndarray
     histogram: np.ndarray
 
     @classmethod
-    def of(cls, image: np.ndarray) -> Glance:
+    def of(cls, image: np.ndarray) -> FrameSignature:
         """Of an RGB uint8 picture (H, W, 3) of any size."""
         small = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)
         rgb = np.asarray(small, np.float32)
@@ -49,11 +49,11 @@ class Glance:
         return [self.thumbnail.tolist(), self.histogram.tolist()]
 
     @classmethod
-    def from_state(cls, thumbnail: list, histogram: list) -> Glance:
+    def from_state(cls, thumbnail: list, histogram: list) -> FrameSignature:
         return cls(np.asarray(thumbnail, np.float32), np.asarray(histogram, np.float64))
 
 
-def distance(one: Glance, other: Glance) -> float:
+def distance(one: FrameSignature, other: FrameSignature) -> float:
     """In [0, 1]: the geometric mean of the two measures."""
     colours = 1.0 - float(np.minimum(one.histogram, other.histogram).sum())
     return float(np.sqrt(max(colours, 0.0) * min(_shape_distance(one, other), 1.0)))
@@ -62,22 +62,22 @@ def distance(one: Glance, other: Glance) -> float:
 class CutDetector:
     """Says of every frame of a stream whether another shot begins with it.
 
-    ``last`` is a glance at the latest frame, None before the first.
+    ``last`` is the signature of the latest frame, None before the first.
     """
 
     def __init__(self, threshold: float, ratio: float) -> None:
         self.threshold = threshold
         self.ratio = ratio
-        self.last: Glance | None = None
+        self.last: FrameSignature | None = None
         self._recent: list[float] = []
 
     def step(self, image: np.ndarray) -> bool:
         """Take the next frame, RGB uint8 (H, W, 3). The first one is no cut."""
-        glance, last = Glance.of(image), self.last
-        self.last = glance
+        signature, last = FrameSignature.of(image), self.last
+        self.last = signature
         if last is None:
             return False
-        far = distance(last, glance)
+        far = distance(last, signature)
         # The median of some, so that one cut doesn't hide the next.
         usual = float(np.median(self._recent)) if len(self._recent) >= _RECENT // 2 else 0.0
         self._recent = [*self._recent, far][-_RECENT:]
@@ -90,10 +90,10 @@ class CutDetector:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self._recent = list(state["recent"])
-        self.last = None if state["last"] is None else Glance.from_state(*state["last"])
+        self.last = None if state["last"] is None else FrameSignature.from_state(*state["last"])
 
 
-def _shape_distance(one: Glance, other: Glance) -> float:
+def _shape_distance(one: FrameSignature, other: FrameSignature) -> float:
     """Mean difference of the thumbnails where they overlap, at the shift where it is least."""
     a, b = one.thumbnail, other.thumbnail
     least = np.inf

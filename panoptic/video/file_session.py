@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panoptic.video.backward import fill_backward
-from panoptic.video.frame import Event, PanopticFrame
-from panoptic.video.layers import Layer, Layers, to_steps
-from panoptic.video.recording import Record, Recording
-from panoptic.video.repropagate import Hand, repropagate
+from panoptic.io.clips import times_of
+from panoptic.io.progress import Progress
+from panoptic.results.frame import Event, PanopticFrame
+from panoptic.settings.video import VideoSettings
+from panoptic.video.fill_backward import fill_backward
+from panoptic.video.layer_store import LayerStore, StoredFrame
+from panoptic.video.mask_layers import Layer, Layers, to_steps
+from panoptic.video.propagate_corrections import HandCorrection, repropagate
 from panoptic.video.session import VideoSession, compose, tracker_settings
-from panoptic.video.settings import VideoSettings
-from panoptic.video.times import times_of
 from prompts import Category, Vocabulary
 from sam2core import open_frames
 
 if TYPE_CHECKING:
-    from panoptic.pipeline import PanopticPipeline
-
-Progress = Callable[[int, int | None], None]
+    from panoptic.image_pipeline import ImagePipeline
 
 
 class FileSession:
@@ -40,7 +39,7 @@ class FileSession:
 
     def __init__(
         self,
-        pipeline: PanopticPipeline,
+        pipeline: ImagePipeline,
         video: Any,
         vocabulary: Vocabulary,
         settings: VideoSettings | None = None,
@@ -50,12 +49,12 @@ class FileSession:
         self.source = open_frames(video)
         self.session = VideoSession(pipeline, vocabulary, settings)
         self.vocabulary, self.settings = vocabulary, self.session.settings
-        self.recording = Recording(folder)
+        self.recording = LayerStore(folder)
         self._times = times_of(self.source)
         self._categories: dict[int, int] = {}  # of all segments that there ever were
         self._relabelled: dict[int, int] = {}
         self._removed: set[int] = set()
-        self._hand: dict[int, dict[int, Hand]] = {}  # by segment and frame
+        self._corrections: dict[int, dict[int, HandCorrection]] = {}  # by segment and frame
         self._pending: set[int] = set()
 
     def __len__(self) -> int:
@@ -89,7 +88,7 @@ class FileSession:
             layers = self.session.layers
             assert layers is not None
             self.recording.add(
-                Record(layers, self.session.shot, frame.events, time, self.session.prompts)
+                StoredFrame(layers, self.session.shot, frame.events, time, self.session.prompts)
             )
             self._categories |= {layer.id: layer.category_id for layer in layers.layers}
             if progress is not None:
@@ -139,19 +138,23 @@ class FileSession:
                 f"the point ({x:g}, {y:g}) is outside of the frame, {width} x {height}"
             )
         layer = self._layer(record, segment)
-        hand = self._hand.setdefault(segment, {}).setdefault(frame, Hand(layer))
-        hand.points.append((x, y))
-        hand.labels.append(int(positive))
+        correction = self._corrections.setdefault(segment, {}).setdefault(
+            frame, HandCorrection(layer)
+        )
+        correction.points.append((x, y))
+        correction.labels.append(int(positive))
         self.pipeline.segmenter.set_image(self.source[frame])
-        start = hand.start.steps
+        start = correction.start.steps
         answer = self.pipeline.segmenter.segment(
-            points=np.array([hand.points]),
-            labels=np.array([hand.labels]),
-            mask_logits=None if hand.start.is_empty else (start.astype(np.float32) / 8)[None],
-            multimask=hand.start.is_empty and len(hand.points) == 1,
+            points=np.array([correction.points]),
+            labels=np.array([correction.labels]),
+            mask_logits=None if correction.start.is_empty else (start.astype(np.float32) / 8)[None],
+            multimask=correction.start.is_empty and len(correction.points) == 1,
         ).best()
         steps = to_steps(answer.logits[0, 0].cpu().numpy())
-        return self._set_by_hand(record, replace(layer, steps=steps), f"{len(hand.points)} clicks")
+        return self._set_by_hand(
+            record, replace(layer, steps=steps), f"{len(correction.points)} clicks"
+        )
 
     def add_box(
         self, frame: int, box: Sequence[float], category: str | int | Category
@@ -175,7 +178,7 @@ class FileSession:
         self._categories[id] = found.id
         steps = to_steps(answer.logits[0, 0].cpu().numpy())
         layer = Layer(id, found.id, 1.0, float(answer.iou[0, 0]), steps)
-        self._hand.setdefault(id, {})[frame] = Hand(layer)
+        self._corrections.setdefault(id, {})[frame] = HandCorrection(layer)
         return self._set_by_hand(record, layer, found.name, "new")
 
     def relabel(self, segment: int, category: str | int | Category) -> None:
@@ -199,22 +202,22 @@ class FileSession:
         next correction by hand, back to the last prompt before, by hand or not.
         """
         pending, self._pending = sorted(self._pending), set()
-        hand = {id: self._hand[id] for id in pending}
+        correction = {id: self._corrections[id] for id in pending}
         model, tracking = self.pipeline.segmenter.model, tracker_settings(self.settings)
-        changed = repropagate(model, self.source, self.recording, hand, tracking, progress)
+        changed = repropagate(model, self.source, self.recording, correction, tracking, progress)
         for index in sorted(changed):
             yield self.frame(index)
 
     # ---------------------------------------------------------------------------------------
 
     def _set_by_hand(
-        self, record: Record, layer: Layer, detail: str, kind: Any = "corrected"
+        self, record: StoredFrame, layer: Layer, detail: str, kind: Any = "corrected"
     ) -> PanopticFrame:
         index, size = record.layers.index, record.layers.size
-        hand = self._hand[layer.id][index]
+        correction = self._corrections[layer.id][index]
         alone = Layers(index, size, (layer,))
         shown = compose(alone, self.vocabulary, self.settings, self.pipeline)
-        hand.mask = shown.ids == layer.id
+        correction.mask = shown.ids == layer.id
         self._pending.add(layer.id)
         event = Event(kind, layer.id, f"by hand, {detail}")
         kept = tuple(e for e in record.events if not _by_hand(e, layer.id))
@@ -222,12 +225,12 @@ class FileSession:
             record,
             layers=record.layers.with_layers([layer]),
             events=(*kept, event),
-            prompts={**record.prompts, layer.id: hand.mask},
+            prompts={**record.prompts, layer.id: correction.mask},
         )
         self.recording.replace(changed)
         return self._show(changed, self.source[index])
 
-    def _show(self, record: Record, image: np.ndarray) -> PanopticFrame:
+    def _show(self, record: StoredFrame, image: np.ndarray) -> PanopticFrame:
         layers = record.layers.without(list(self._removed))
         if self._relabelled:
             layers = layers.with_layers(
@@ -241,7 +244,7 @@ class FileSession:
         events = tuple(e for e in record.events if e.segment_id not in self._removed)
         return PanopticFrame(layers.index, image, result, events, record.time)
 
-    def _layer(self, record: Record, id: int) -> Layer:
+    def _layer(self, record: StoredFrame, id: int) -> Layer:
         """A segment's layer in a frame; an empty one where it has none."""
         if id in record.layers.ids:
             return record.layers[id]

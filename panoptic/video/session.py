@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panoptic.segmentation import PanopticSegmentation
+from panoptic.results.frame import Event, EventKind, PanopticFrame
+from panoptic.results.segmentation import PanopticSegmentation
+from panoptic.settings.video import VideoSettings
 from panoptic.video.cuts import CutDetector
-from panoptic.video.frame import Event, EventKind, PanopticFrame
-from panoptic.video.layers import Layer, Layers, to_steps
-from panoptic.video.look import Look
-from panoptic.video.roster import Roster
-from panoptic.video.settings import VideoSettings
+from panoptic.video.detection_pass import DetectionPass
+from panoptic.video.identities import Roster
+from panoptic.video.mask_layers import Layer, Layers, to_steps
 from prompts import Category, Vocabulary
 from sam2core import BankSettings, TrackerSettings, VideoTracker
 from sam2core.transforms import as_rgb
 
 if TYPE_CHECKING:
-    from panoptic.pipeline import PanopticPipeline
+    from panoptic.image_pipeline import ImagePipeline
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class VideoSession:
@@ -38,7 +38,7 @@ class VideoSession:
 
     def __init__(
         self,
-        pipeline: PanopticPipeline,
+        pipeline: ImagePipeline,
         vocabulary: Vocabulary,
         settings: VideoSettings | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class VideoSession:
             pipeline.segmenter.model, settings=tracker_settings(self.settings)
         )
         self._cuts = CutDetector(self.settings.cut_distance, self.settings.cut_ratio)
-        self._since_look = 0
+        self._since_detection = 0
         self._unlabelled = 1.0
         self._size: tuple[int, int] | None = None
         self.prompts: dict[int, np.ndarray] = {}
@@ -93,9 +93,9 @@ class VideoSession:
         self.tracker.step(rgb)
         self.prompts = {}
         result = self._compose(rgb)
-        self._since_look += 1
-        if first or cut or self._is_time_to_look():
-            self._look(rgb, result, index, events)
+        self._since_detection += 1
+        if first or cut or self._is_time_to_detect():
+            self._detect(rgb, result, index, events)
             result = self._compose(rgb)
         self._note_visible(result, index, events)
         if self.settings.retirement:
@@ -113,7 +113,7 @@ class VideoSession:
             "version": STATE_VERSION,
             "words": [[c.id, c.name, c.is_thing] for c in self.vocabulary],
             "size": None if self._size is None else list(self._size),
-            "since_look": self._since_look,
+            "since_detection": self._since_detection,
             "unlabelled": self._unlabelled,
             "tracker": self.tracker.state(),
             "cuts": self._cuts.state(),
@@ -123,7 +123,7 @@ class VideoSession:
     @classmethod
     def restore(
         cls,
-        pipeline: PanopticPipeline,
+        pipeline: ImagePipeline,
         vocabulary: Vocabulary,
         settings: VideoSettings | None,
         state: Mapping[str, Any],
@@ -147,7 +147,7 @@ class VideoSession:
             )
         size = state["size"]
         session._size = None if size is None else (int(size[0]), int(size[1]))
-        session._since_look = int(state["since_look"])
+        session._since_detection = int(state["since_detection"])
         session._unlabelled = float(state["unlabelled"])
         session.tracker.load_state(state["tracker"])
         session._cuts.load_state(state["cuts"])
@@ -168,29 +168,31 @@ class VideoSession:
             self._stop(id)
         self.roster.shelf.pop(id, None)
 
-    # -- one look for the words -------------------------------------------------------------
+    # -- a pass of the detectors ------------------------------------------------------------
 
-    def _is_time_to_look(self) -> bool:
+    def _is_time_to_detect(self) -> bool:
         s = self.settings
         if not (s.discovery or s.correction or s.reanchor):
             return False
         gaps = s.discovery and self._unlabelled > s.max_unlabelled
-        return self._since_look >= (min(s.detect_gap, s.detect_every) if gaps else s.detect_every)
+        return self._since_detection >= (
+            min(s.detect_gap, s.detect_every) if gaps else s.detect_every
+        )
 
-    def _look(
+    def _detect(
         self, image: np.ndarray, tracked: PanopticSegmentation, index: int, events: list[Event]
     ) -> None:
         """Look for the words, and prompt the tracker with what is new, found again or wrong."""
-        self._since_look = 0
+        self._since_detection = 0
         found = self.pipeline.segment(image, self.vocabulary)
-        look = Look(self.roster, self.vocabulary, self.settings, index)
-        look.compare(image, tracked, found, self._cuts.last)
-        events += look.events
-        for id in look.dropped:
+        detected = DetectionPass(self.roster, self.vocabulary, self.settings, index)
+        detected.compare(image, tracked, found, self._cuts.last)
+        events += detected.events
+        for id in detected.dropped:
             self._stop(id)
-        for id in look.anew & set(self.tracker.object_ids):
+        for id in detected.anew & set(self.tracker.object_ids):
             self.tracker.remove(id)
-        self._prompt(look.prompts, tracked)
+        self._prompt(detected.prompts, tracked)
 
     def _prompt(self, masks: dict[int, np.ndarray], tracked: PanopticSegmentation) -> None:
         """Prompt the tracker; stuff leaves out the things that stand before it."""
@@ -272,7 +274,7 @@ def compose(
     layers: Layers,
     vocabulary: Vocabulary,
     settings: VideoSettings,
-    pipeline: PanopticPipeline,
+    pipeline: ImagePipeline,
     image: np.ndarray | None = None,
 ) -> PanopticSegmentation:
     """The map of a frame, as all of panoptic video makes it."""

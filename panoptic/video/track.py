@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from panoptic.io.clips import times_of
+from panoptic.io.progress import Progress
+from panoptic.results.frame import PanopticFrame
+from panoptic.settings.video import VideoSettings
 from panoptic.video.file_session import FileSession
-from panoptic.video.frame import PanopticFrame
 from panoptic.video.session import VideoSession
-from panoptic.video.settings import VideoSettings
-from panoptic.video.times import times_of
 from prompts import Vocabulary
 from sam2core import open_frames
 from sam2core.frames import IterFrames, prefetch
 
 if TYPE_CHECKING:
-    from panoptic.pipeline import PanopticPipeline
-
-Progress = Callable[[int, int | None], None]
+    from panoptic.image_pipeline import ImagePipeline
 
 
 def track(
-    pipeline: PanopticPipeline,
+    pipeline: ImagePipeline,
     video: Any,
     vocabulary: Vocabulary,
     settings: VideoSettings | None = None,
     both_ways: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[PanopticFrame]:
-    """See ``PanopticPipeline.track``."""
+    """See ``ImagePipeline.track``."""
     live = isinstance(video, (Iterator, IterFrames))
     if both_ways and live:
         raise ValueError(

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks.precision import other_label, verdict
-from panoptic.segmentation import PanopticSegmentation, Segment
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 
 
 def labelled(ids, *categories):

@@ -2,7 +2,7 @@ import numpy as np
 
 from benchmarks.video_cuts import CutCount, carried, count_cuts
 from benchmarks.video_methods import SWITCHES, ablations, matched_ids, renumbered, sessions
-from panoptic.video.settings import VideoSettings
+from panoptic.settings.video import VideoSettings
 from tests.panoptic.video.frames import frame
 
 CAT, GRASS = {1: 1}, {7: 7}

@@ -19,9 +19,8 @@ from detectors.clipseg import ClipSeg
 from detectors.load import load_thing_detector
 from detectors.sam3 import Sam3
 from panoptic import PanopticPipeline, PipelineSettings
-from panoptic.merge import MergeSettings
-from panoptic.stuff_masks import StuffMaskSettings
-from panoptic.video.settings import VideoSettings
+from panoptic.settings.compose import MergeSettings, StuffMaskSettings
+from panoptic.settings.video import VideoSettings
 from prompts import Vocabulary
 from sam2core import (
     AutomaticMasks,

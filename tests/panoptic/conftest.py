@@ -44,8 +44,7 @@ def tiny(models_folder):
     """A pipeline of tiny random models, with thresholds at which they find something."""
     from detectors.base import ThingSettings
     from panoptic import PanopticPipeline, PipelineSettings
-    from panoptic.merge import MergeSettings
-    from panoptic.stuff_masks import StuffMaskSettings
+    from panoptic.settings.compose import MergeSettings, StuffMaskSettings
 
     settings = PipelineSettings(
         merge=MergeSettings(min_visible=0.05), stuff_masks=StuffMaskSettings(min_agreement=0.05)

@@ -13,9 +13,9 @@ from detectors.sam3 import Sam3
 from detectors.zero_shot import ZeroShotDetector
 from panoptic import PanopticPipeline, PipelineSettings, Vocabulary
 from panoptic.cli import main
-from panoptic.coco import CocoPanoptic
-from panoptic.merge import MergeSettings
+from panoptic.formats.coco_panoptic import CocoPanoptic
 from panoptic.presets import PRESETS, Preset
+from panoptic.settings.compose import MergeSettings
 from tests.detectors.conftest import (  # noqa: F401
     bert_folder,
     mm_grounding_dino_folder,

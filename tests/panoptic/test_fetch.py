@@ -15,7 +15,7 @@ from PIL import Image
 import sam2core
 from panoptic import PanopticPipeline
 from panoptic.checkpoints import download, fetch, is_begun, is_here, locate
-from panoptic.coco import CocoPanoptic
+from panoptic.formats.coco_panoptic import CocoPanoptic
 from panoptic.presets import PRESETS
 from sam2core.weights import to_state_dict
 from tests.detectors.conftest import bert_folder  # noqa: F401

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from panoptic import PanopticPipeline, Vocabulary
-from panoptic.images import ImageError, load_image
-from panoptic.quality import QualityModel
+from panoptic.compose.quality import QualityModel
+from panoptic.errors import ImageError
+from panoptic.io.images import load_image
 from sam2core.automatic import AutomaticSettings
 
 

@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from panoptic.dataset.engines.begin import processes
-from panoptic.dataset.errors import DatasetError
-from panoptic.dataset.labels import LabelFiles
-from panoptic.dataset.recipe import Recipe
-from panoptic.dataset.records import Outcome, Task
-from panoptic.dataset.settings import DatasetSettings
-from panoptic.dataset.work import StopSign, Worker
+from panoptic.dataset.engines.start_processes import processes
+from panoptic.dataset.label_files import LabelFiles
+from panoptic.dataset.tasks import Outcome, Task
+from panoptic.dataset.worker import StopSign, Worker
+from panoptic.dataset.worker_recipe import Recipe
 from panoptic.devices import choose_devices
+from panoptic.errors import DatasetError
+from panoptic.settings.dataset import DatasetSettings
 from prompts import Vocabulary
 
 _AHEAD = 2  # chunks that a worker has, so that it never waits for the next
@@ -57,29 +57,29 @@ class ProcessEngine:
                 if stop.is_set() or error is not None:
                     shared.stop.set()
                 try:
-                    told = shared.told.get(timeout=0.2)
+                    results = shared.results.get(timeout=0.2)
                 except queue.Empty:
                     continue
-                if isinstance(told, BaseException):
-                    error = error or told
-                elif told is None:
+                if isinstance(results, BaseException):
+                    error = error or results
+                elif results is None:
                     working -= 1
                 else:
-                    yield told
+                    yield results
             if error is not None:
                 raise error
         finally:
             shared.stop.set()
             while working:  # makes way for those that wait to tell something
-                working -= shared.told.get() is None
+                working -= shared.results.get() is None
 
     def _supervise(self, shared: _Shared, device: str) -> None:
         try:
             _Supervisor(self, shared, device).run()
         except BaseException as error:
-            shared.told.put(error)
+            shared.results.put(error)
         finally:
-            shared.told.put(None)
+            shared.results.put(None)
 
 
 class _Shared:
@@ -89,7 +89,7 @@ class _Shared:
         self._chunks = chunks
         self._lock = threading.Lock()
         self.stop = stop
-        self.told: queue.Queue[list[Outcome] | BaseException | None] = queue.Queue(maxsize=16)
+        self.results: queue.Queue[list[Outcome] | BaseException | None] = queue.Queue(maxsize=16)
 
     def next_chunk(self) -> list[Task] | None:
         with self._lock:
@@ -148,7 +148,7 @@ class _Supervisor:
                 if kind == "error":
                     raise content
                 self._note(content)
-                self.shared.told.put(content)
+                self.shared.results.put(content)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return True
         finally:
@@ -193,7 +193,7 @@ class _Supervisor:
         if len(tasks) > 1:
             return [_Given([task], {task.id}, deaths=1) for task in tasks]
         error = "the worker that labelled it died, twice"
-        self.shared.told.put([Outcome(task.id, 0.0, error=error) for task in tasks])
+        self.shared.results.put([Outcome(task.id, 0.0, error=error) for task in tasks])
         self.deaths = 0
         return []
 

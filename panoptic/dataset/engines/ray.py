@@ -17,12 +17,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from panoptic.dataset.errors import DatasetError
-from panoptic.dataset.labels import PARTIAL, LabelFiles
-from panoptic.dataset.recipe import Recipe
-from panoptic.dataset.records import Outcome, Task
-from panoptic.dataset.settings import DatasetSettings
-from panoptic.dataset.work import StopSign, Worker
+from panoptic.dataset.label_files import PARTIAL, LabelFiles
+from panoptic.dataset.tasks import Outcome, Task
+from panoptic.dataset.worker import StopSign, Worker
+from panoptic.dataset.worker_recipe import Recipe
+from panoptic.errors import DatasetError
+from panoptic.settings.dataset import DatasetSettings
 from panoptic_anything import how_to_install
 from prompts import Vocabulary
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from panoptic.cli import main
-from panoptic.coco import CocoPanopticWriter
-from panoptic.segmentation import PanopticSegmentation, Segment
-from panoptic.video.layouts.vipseg_writer import VipsegWriter
+from panoptic.formats.coco_panoptic import CocoPanopticWriter
+from panoptic.formats.vipseg import VipsegWriter
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 from tests.panoptic.commands.shell import in_a_terminal, last_line, panoptic
 
 

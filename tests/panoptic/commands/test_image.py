@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from panoptic.cli import main
-from panoptic.coco import CocoPanoptic
+from panoptic.formats.coco_panoptic import CocoPanoptic
 from tests.panoptic.commands.shell import last_line, panoptic
 
 WORDS = ["--things", "car, dog", "--stuff", "road, sky"]

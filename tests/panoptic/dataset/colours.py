@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from panoptic.images import load_image
-from panoptic.segmentation import PanopticSegmentation, Segment
-from panoptic.video.frame import PanopticFrame
+from panoptic.io.images import load_image
+from panoptic.results.frame import PanopticFrame
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 from sam2core.frames import open_frames
 

@@ -7,11 +7,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from panoptic.coco import CocoPanopticWriter, write_ids
-from panoptic.dataset.corrections import CorrectionError, read_correction
-from panoptic.dataset.formats.base import ExportItem
-from panoptic.segmentation import PanopticSegmentation, Segment
-from tests.panoptic.dataset.formats.labelled import WORDS, data_set, write
+from panoptic.dataset.corrections import read_correction
+from panoptic.errors import CorrectionError
+from panoptic.formats.coco_panoptic import CocoPanopticWriter, write_ids
+from panoptic.formats.exporter import ExportItem
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
+from tests.panoptic.formats.labelled import WORDS, data_set, write
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ import torch
 
 from panoptic import PanopticPipeline
 from panoptic.dataset.engines.ray import actor_device
-from panoptic.dataset.errors import DatasetError, SettingsChangedError
 from panoptic.dataset.progress import Silent
-from panoptic.dataset.recipe import PipelineRecipe, recipe_of
-from panoptic.dataset.runner import label_dataset
-from panoptic.dataset.settings import DatasetSettings
+from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore
+from panoptic.dataset.worker_recipe import PipelineRecipe, recipe_of
 from panoptic.devices import choose_devices
+from panoptic.errors import DatasetError, SettingsChangedError
+from panoptic.settings.dataset import DatasetSettings
 from sam2core.precision import choose_dtype, name_of
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, contents, fill
 
@@ -85,7 +85,7 @@ def test_workers_that_die_without_doing_anything_end_the_run(source, tmp_path):
 
 def _engine(labeller, out, settings):
     from panoptic.dataset.engines.processes import ProcessEngine
-    from panoptic.dataset.labels import LabelFiles
+    from panoptic.dataset.label_files import LabelFiles
 
     return ProcessEngine(recipe_of(labeller), WORDS, LabelFiles(out), settings)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panoptic.coco import CocoPanoptic
 from panoptic.dataset.export import ExportSettings, export
-from panoptic.dataset.formats import FORMATS
-from panoptic.dataset.formats.base import ExportItem, Selection
-from panoptic.dataset.item import LabelledItem
-from panoptic.images import ImageError
+from panoptic.errors import ImageError
+from panoptic.formats import FORMATS
+from panoptic.formats.coco_panoptic import CocoPanoptic
+from panoptic.formats.exporter import ExportItem, Selection
+from panoptic.results.labelled import LabelledItem
 from prompts import Vocabulary
-from tests.panoptic.dataset.formats.labelled import WORDS, Labels, data_set, frames, write
+from tests.panoptic.formats.labelled import WORDS, Labels, data_set, frames, write
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_links(items, tmp_path):
 @pytest.mark.parametrize("name", ["coco_instances", "segments_ai", "cvat_images", "huggingface"])
 def test_memory_does_not_grow_with_the_number_of_items(items, tmp_path, monkeypatch, name):
     # Rows of parquet are gathered up to a bound; here it is reached in both cases.
-    monkeypatch.setattr("panoptic.dataset.formats.huggingface._ROWS", 8)
+    monkeypatch.setattr("panoptic.formats.huggingface._ROWS", 8)
     small = items[0]
     labels = Labels()
     labels.frames = {f"{i:04}": [small.load()] for i in range(190)}

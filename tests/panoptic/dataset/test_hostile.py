@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panoptic.dataset.runner import label_dataset
-from panoptic.dataset.settings import DatasetSettings
+from panoptic.dataset.resumable_labelling import label_dataset
+from panoptic.settings.dataset import DatasetSettings
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, contents, picture
 
 BAD, GOOD = 1000, 60

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from panoptic.dataset.errors import DatasetError
-from panoptic.dataset.recipe import PipelineRecipe
-from panoptic.dataset.runner import label_dataset
-from panoptic.dataset.settings import DatasetSettings
+from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore
+from panoptic.dataset.worker_recipe import PipelineRecipe
+from panoptic.errors import DatasetError
+from panoptic.settings.dataset import DatasetSettings
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, contents, fill
 
 pytestmark = pytest.mark.slow

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from panoptic.cli import main
-from panoptic.coco import CocoPanoptic
 from panoptic.dataset.export import ExportSettings, export
-from panoptic.dataset.review import correct, doubts
-from panoptic.dataset.runner import label_dataset
-from panoptic.dataset.settings import DatasetSettings
+from panoptic.dataset.resumable_labelling import label_dataset
+from panoptic.dataset.review import correct, doubtful_labels
 from panoptic.dataset.store import DatasetStore
-from panoptic.segmentation import PanopticSegmentation, Segment
+from panoptic.formats.coco_panoptic import CocoPanoptic
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
+from panoptic.settings.dataset import DatasetSettings
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, fill
 
 
@@ -37,16 +38,16 @@ def corrected_file(folder, size):
 def test_the_worst_come_first(out):
     with DatasetStore.open(out) as store:
         qualities = {item.key: item.quality for item in store.items()}
-        found, total = doubts(store, 1.0)
+        found, total = doubtful_labels(store, 1.0)
         assert [d.item.key for d in found] == sorted(qualities, key=lambda k: (qualities[k], k))
         assert total == 6
-        few, total = doubts(store, 1.0, most=2)
+        few, total = doubtful_labels(store, 1.0, most=2)
         assert ([d.item.key for d in few], total) == ([d.item.key for d in found[:2]], 6)
         middle = found[2].item.quality
-        assert {d.item.key for d in doubts(store, middle)[0]} == {
+        assert {d.item.key for d in doubtful_labels(store, middle)[0]} == {
             k for k, q in qualities.items() if q < middle
         }
-        assert doubts(store, 0.0) == ([], 0)
+        assert doubtful_labels(store, 0.0) == ([], 0)
         # The labeller's quality is a tenth of the category's id.
         segments = {s.category: s for s in found[0].item.load()}
         first = min(segments.values(), key=lambda s: s.quality)
@@ -72,8 +73,12 @@ def test_verdicts_outlast_further_runs_and_drive_exports(out, tmp_path):
         assert verdicts[good] == "accept"
         assert verdicts[bad] == "reject"
         assert verdicts[wrong] == "corrected"
-        assert {d.item.key for d in doubts(store, 1.0)[0]} == set(verdicts) - {good, bad, wrong}
-        assert len(doubts(store, 1.0, decided=True)[0]) == 8
+        assert {d.item.key for d in doubtful_labels(store, 1.0)[0]} == set(verdicts) - {
+            good,
+            bad,
+            wrong,
+        }
+        assert len(doubtful_labels(store, 1.0, decided=True)[0]) == 8
         settings = ExportSettings(min_quality=1.0)
         (done,) = export(store.items(), WORDS, tmp_path, ["coco_panoptic"], settings)
     assert done.total == 2

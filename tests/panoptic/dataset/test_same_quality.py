@@ -4,10 +4,10 @@ import pytest
 from PIL import Image
 
 from panoptic import PanopticPipeline
-from panoptic.dataset.settings import DatasetSettings
 from panoptic.demo.artwork import load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
-from panoptic.evaluate import evaluate
+from panoptic.measure.evaluate_pictures import evaluate
+from panoptic.settings.dataset import DatasetSettings
 
 
 def test_the_panoptic_quality_is_that_of_the_interface(tmp_path):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panoptic.dataset.errors import DatasetError
-from panoptic.dataset.names import clean_key, free_key, printable
-from panoptic.dataset.runner import label_dataset
-from panoptic.dataset.sources.opening import content_hash
+from panoptic.dataset.keys import clean_key, free_key, printable
+from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore, split_of
-from panoptic.images import ImageError
-from panoptic.segmentation import PanopticSegmentation, Segment
+from panoptic.errors import DatasetError, ImageError
+from panoptic.io.sources.opening import content_hash
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, fill, picture
 
 

@@ -5,9 +5,9 @@ import av
 import numpy as np
 import pytest
 
-from panoptic.dataset.runner import label_dataset
-from panoptic.dataset.settings import DatasetSettings
+from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore
+from panoptic.settings.dataset import DatasetSettings
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, contents, fill, picture
 
 

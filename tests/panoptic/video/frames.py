@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from panoptic.segmentation import PanopticSegmentation, Segment
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
 
 NAMES = {1: ("cat", True), 2: ("dog", True), 7: ("grass", False), 8: ("sky", False)}
 

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from panoptic.video.cuts import CutDetector, Glance, distance
-from panoptic.video.settings import VideoSettings
+from panoptic.settings.video import VideoSettings
+from panoptic.video.cuts import CutDetector, FrameSignature, distance
 from sam2core.frames import open_frames
 from tests.panoptic.conftest import MEDIA
 
@@ -46,8 +46,8 @@ def test_a_moving_camera_is_no_cut():
     frames = [wide[:, x : x + 64] for x in range(0, 190, 8)]
     assert cuts_of(frames, detector()) == []
     # The shift is what makes the difference: a jump across half the picture is too far.
-    jump = distance(Glance.of(wide[:, :64]), Glance.of(wide[:, 120:184]))
-    assert jump > 2 * distance(Glance.of(wide[:, :64]), Glance.of(wide[:, 8:72]))
+    jump = distance(FrameSignature.of(wide[:, :64]), FrameSignature.of(wide[:, 120:184]))
+    assert jump > 2 * distance(FrameSignature.of(wide[:, :64]), FrameSignature.of(wide[:, 8:72]))
 
 
 def test_where_all_frames_differ_none_is_special():

@@ -5,8 +5,8 @@ import pytest
 
 from panoptic import PanopticPipeline
 from panoptic.demo.scenes import demo_vocabulary
-from panoptic.video.backward import late_arrivals
-from panoptic.video.settings import VideoSettings
+from panoptic.settings.video import VideoSettings
+from panoptic.video.fill_backward import late_arrivals
 from prompts import Vocabulary
 from sam2core import ImageSegmenter
 from tests.panoptic.video.oracle import Oracle

@@ -9,9 +9,9 @@ import torch
 
 from panoptic import PanopticPipeline
 from panoptic.demo.scenes import demo_vocabulary
-from panoptic.video.look import Look
+from panoptic.settings.video import VideoSettings
+from panoptic.video.detection_pass import DetectionPass
 from panoptic.video.session import VideoSession
-from panoptic.video.settings import VideoSettings
 from prompts import Vocabulary
 from sam2core import ImageSegmenter
 from tests.panoptic.video.oracle import Oracle
@@ -190,7 +190,7 @@ def test_odd_sizes(cut_back, demo_sam2, size):
 def test_what_was_something_else_is_prompted_without_its_memories(
     cut_back, demo_sam2, monkeypatch, forgets
 ):
-    compare = Look.compare
+    compare = DetectionPass.compare
 
     def and_forget(look, image, tracked, found, glance):
         compare(look, image, tracked, found, glance)
@@ -200,7 +200,7 @@ def test_what_was_something_else_is_prompted_without_its_memories(
     session = VideoSession(pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=2))
     session.step(cut_back.frames[0])
     session.step(cut_back.frames[1])
-    monkeypatch.setattr(Look, "compare", and_forget)
+    monkeypatch.setattr(DetectionPass, "compare", and_forget)
     session.step(cut_back.frames[2])
     assert session.prompts
     remembered = {0, 1, 2} - ({0, 1} if forgets else set())

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from panoptic.cli import main
-from panoptic.video.layouts.vipseg import VipsegVideos
+from panoptic.formats.vipseg import VipsegVideos
 from tests.panoptic.conftest import MEDIA
-from tests.panoptic.video.outputs.videos import decoded, files_of
+from tests.panoptic.video.videos import decoded, files_of
 from tests.sam2core.test_frames import encode
 
 WORDS = ["--things", "car, dog", "--stuff", "road, sky"]

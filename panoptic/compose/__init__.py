@@ -1,0 +1,1 @@
+"""From masks to one id map: candidates, contest, merge, cleanup, quality."""

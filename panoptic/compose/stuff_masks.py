@@ -1,0 +1,108 @@
+"""From stuff regions to stuff masks: ask SAM 2 with points, and weigh its answer with the heat.
+
+SAM 2 knows where outlines are, but not what the words mean: asked for a meadow by some points, it
+may outline one half of it, or the meadow and the path. The heatmap knows what is meant, but its
+outlines are uncertain by a patch of 16 pixels. Both give log-odds at every pixel, so they are
+added, each held within bounds beyond which it is not to be believed: the outline is SAM 2's where
+the heatmap wavers, and the area is the heatmap's where it is sure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from detectors.base import Heatmaps
+from panoptic.results.masks import mask_agreement
+from panoptic.settings.compose import StuffMaskSettings
+from prompts.regions import Region
+from sam2core import ImageMasks
+
+_EDGE = 1e-3  # probabilities are kept this far from 0 and 1 before their log-odds are taken
+
+
+@dataclass(frozen=True, eq=False)
+class StuffMask:
+    """What was taken for a region: ``logits`` (h, w), and why.
+
+    ``chosen`` is which of SAM 2's masks, or None where the heat stands alone. ``agreement`` is the
+    IoU of the best of SAM 2's masks with the region.
+    """
+
+    region: Region
+    logits: np.ndarray
+    chosen: int | None
+    agreement: float
+    predicted_iou: float | None
+    stability: float | None
+
+
+def choose_stuff_masks(
+    regions: Sequence[Region],
+    answers: ImageMasks,
+    heatmaps: Heatmaps,
+    things: np.ndarray,
+    background: float,
+    settings: StuffMaskSettings | None = None,
+) -> list[StuffMask]:
+    """Of the masks that SAM 2 gave for each region the one that agrees with it best, and the heat.
+
+    ``answers`` has a row a region; ``things`` (H, W), bool, is where things are, at the size of
+    the regions and heatmaps: there a mask may go on behind them, so these pixels count neither
+    for nor against it. ``background`` is the probability below which no word is meant. Masks have
+    the resolution of SAM 2's logits.
+    """
+    settings = settings or StuffMaskSettings()
+    if not regions:
+        return []
+    size = (answers.logits.shape[2], answers.logits.shape[3])
+    hidden = _shrunk(things, size) > 0.5
+    margins = _margins(heatmaps, background, size)
+    row_of = {int(category_id): i for i, category_id in enumerate(heatmaps.category_ids)}
+    stability = answers.stability().cpu().numpy()
+    chosen = []
+    for i, region in enumerate(regions):
+        logits = answers.logits[i].cpu().numpy()
+        wanted = _shrunk(region.mask, size) > 0.5
+        scores = [mask_agreement((mask > 0) & ~hidden, wanted & ~hidden) for mask in logits]
+        best = int(np.argmax(scores))
+        heat = margins[row_of[region.category_id]].clip(-settings.heat_bound, settings.heat_bound)
+        # Another piece of the same word is not this region's.
+        heat = np.where((heat > 0) & ~wanted & ~hidden, -settings.heat_bound, heat)
+        if scores[best] >= settings.min_agreement:
+            fused = logits[best].clip(-settings.mask_bound, settings.mask_bound)
+            fused = (fused + settings.heat_weight * heat).astype(np.float32)
+            signals = float(answers.iou[i, best]), float(stability[i, best])
+            chosen.append(StuffMask(region, fused, best, scores[best], *signals))
+        else:
+            chosen.append(
+                StuffMask(region, heat.astype(np.float32), None, scores[best], None, None)
+            )
+    return chosen
+
+
+def _margins(heatmaps: Heatmaps, background: float, size: tuple[int, int]) -> np.ndarray:
+    """By how much each word's log-odds lead its best rival's, or the background's: (K, h, w)."""
+    small = np.stack([_shrunk(heat, size) for heat in heatmaps.probabilities])
+    odds = _log_odds(small)
+    best = odds.argmax(0)
+    floor = _log_odds(np.float32(background))
+    if len(odds) == 1:
+        return odds - floor
+    second, first = np.partition(odds, -2, axis=0)[-2:]
+    rival = np.where(np.arange(len(odds))[:, None, None] == best, second, first)
+    return odds - np.maximum(rival, floor)
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    kept = np.clip(probabilities, _EDGE, 1 - _EDGE)
+    return np.log(kept / (1 - kept))
+
+
+def _shrunk(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map (H, W) at another size, float32: means over the cells."""
+    picture = Image.fromarray(values.astype(np.float32))
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BOX))

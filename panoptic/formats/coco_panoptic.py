@@ -1,0 +1,351 @@
+"""COCO panoptic: a JSON of segments and one RGB PNG an image, id = R + 256 G + 65536 B.
+
+The format: https://cocodataset.org/#format-data, section 4. Next to its fields we write ``score``
+and ``quality`` into a segment, which readers of the format ignore. As an export:
+
+    train/NAME.jpg                             pictures
+    annotations/panoptic_train.json            segments and categories
+    annotations/panoptic_train/NAME.png        id = R + 256 G + 65536 B
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from panoptic.errors import CocoFormatError
+from panoptic.formats.exporter import ExportItem, PictureSink
+from panoptic.formats.writers import JsonLists, close_coco
+from panoptic.results.id_map import ids_to_rgb, rgb_to_ids
+from panoptic.results.labelled import Split
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
+from prompts import Vocabulary
+
+
+def read_ids(path: Path) -> np.ndarray:
+    """The id map (H, W) of one PNG. Raises ``CocoFormatError`` if it is not an 8-bit RGB one."""
+    try:
+        with Image.open(path, formats=["PNG"]) as png:
+            if png.mode not in ("RGB", "RGBA"):
+                raise CocoFormatError(f"{str(path)!r}: an RGB PNG was expected, got {png.mode}")
+            return rgb_to_ids(np.asarray(png))
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError) as error:
+        raise CocoFormatError(f"{str(path)!r} cannot be read as a PNG: {error}") from error
+
+
+def write_ids(path: Path, ids: np.ndarray) -> None:
+    """Writes an id map (H, W) as the PNG of the format. The file appears whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    Image.fromarray(ids_to_rgb(ids)).save(part, format="PNG")
+    os.replace(part, path)
+
+
+def segments_info(result: PanopticSegmentation) -> list[dict[str, Any]]:
+    """The segments in the words of the format; ``bbox`` is x, y, width, height."""
+    described = []
+    for s in result.segments:
+        x0, y0, x1, y1 = s.box
+        info = {
+            "id": s.id,
+            "category_id": s.category_id,
+            "area": s.area,
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "iscrowd": int(s.is_crowd),
+            "score": s.score,
+        }
+        if s.quality is not None:
+            info["quality"] = s.quality
+        described.append(info)
+    return described
+
+
+def categories_of(segments: Iterable[Segment]) -> list[dict[str, Any]]:
+    """The categories that occur, in the words of the format, by id."""
+    found = {s.category_id: s for s in segments}
+    return [
+        {"id": int(i), "name": found[i].category, "isthing": int(found[i].is_thing)}
+        for i in sorted(found)
+    ]
+
+
+class CocoPanopticWriter:
+    """Writes results one by one: ``folder/name/*.png`` at once, ``folder/name.json`` at the end.
+
+    ``categories`` is COCO's list (``Vocabulary.to_coco()``); categories that only occur in results
+    are added to it. Use it in a ``with`` block: the JSON is written when that ends without error.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        name: str = "panoptic",
+        categories: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        self.json_path = Path(folder) / f"{name}.json"
+        self.png_folder = Path(folder) / name
+        self.png_folder.mkdir(parents=True, exist_ok=True)
+        self._categories: dict[int, dict[str, Any]] = {c["id"]: dict(c) for c in categories}
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._image_ids: set[int] = set()
+        self._png_names: set[str] = set()
+
+    def add(
+        self, result: PanopticSegmentation, file_name: str, image_id: int | None = None
+    ) -> Path:
+        """Writes one result's PNG, named like its picture; returns the PNG's path.
+
+        ``file_name`` is the picture's own; ``image_id`` counts from 1 where it isn't given.
+        """
+        image_id = len(self._images) + 1 if image_id is None else image_id
+        if image_id in self._image_ids:
+            raise ValueError(f"image id {image_id} was written already")
+        self._image_ids.add(image_id)
+        for category in categories_of(result.segments):
+            known = self._categories.setdefault(category["id"], category)
+            if known["name"] != category["name"]:
+                raise ValueError(
+                    f"category {category['id']} is {known['name']!r} in this data set "
+                    f"and {category['name']!r} in the result for {file_name!r}"
+                )
+        png = self._free_name(PurePosixPath(file_name.replace("\\", "/")).stem or "image")
+        write_ids(self.png_folder / png, result.ids)
+        self._images.append(_image(result, file_name, image_id))
+        self._annotations.append(_annotation(result, png, image_id))
+        return self.png_folder / png
+
+    def close(self) -> Path:
+        """Writes the JSON and returns its path."""
+        _write_json(self.json_path, self._images, self._annotations, self._categories)
+        return self.json_path
+
+    def _free_name(self, stem: str) -> str:
+        """a.jpg and a.png, or one/a.jpg and two/a.jpg, must not share a PNG."""
+        number = 1
+        while (name := f"{stem}.png" if number == 1 else f"{stem}-{number}.png") in self._png_names:
+            number += 1
+        self._png_names.add(name)
+        return name
+
+    def __enter__(self) -> CocoPanopticWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+
+
+def save_result(result: PanopticSegmentation, folder: Path, name: str, file_name: str) -> Path:
+    """One result as ``folder/name.json`` and ``folder/name.png``; returns the JSON's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_ids(folder / f"{name}.png", result.ids)
+    path = folder / f"{name}.json"
+    _write_json(
+        path,
+        [_image(result, file_name, 1)],
+        [_annotation(result, f"{name}.png", 1)],
+        {c["id"]: c for c in categories_of(result.segments)},
+    )
+    return path
+
+
+@dataclass(frozen=True)
+class CocoPanoptic:
+    """A COCO panoptic data set opened for reading; PNGs are read when asked for."""
+
+    json_path: Path
+    png_folder: Path
+    categories: Mapping[int, Mapping[str, Any]]
+    images: Mapping[int | str, Mapping[str, Any]]
+    annotations: Mapping[int | str, Mapping[str, Any]]
+
+    @classmethod
+    def open(cls, json_path: str | Path, png_folder: str | Path | None = None) -> CocoPanoptic:
+        """Reads the JSON. The PNG folder is the JSON's name without ``.json``, as COCO has it,
+        or else the folder that the JSON lies in.
+
+        Raises ``CocoFormatError`` if a field is missing, and ``FileNotFoundError``.
+        """
+        json_path = Path(json_path)
+        try:
+            content = json.loads(json_path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise CocoFormatError(f"{str(json_path)!r} is not JSON: {error}") from error
+        if png_folder is None:
+            beside = json_path.with_suffix("")
+            png_folder = beside if beside.is_dir() else json_path.parent
+        png_folder = Path(png_folder)
+        if not png_folder.is_dir():
+            raise FileNotFoundError(f"the PNG folder {str(png_folder)!r} does not exist")
+        if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
+            raise CocoFormatError(f"{str(json_path)!r} has no list 'annotations'")
+        annotations: dict[int | str, Mapping[str, Any]] = {}
+        try:
+            for annotation in content["annotations"]:
+                _check_annotation(annotation)
+                annotations[annotation["image_id"]] = annotation
+            images = {image["id"]: image for image in content.get("images", ())}
+            categories = {c["id"]: c for c in content.get("categories", ())}
+            if any("name" not in c for c in categories.values()):
+                raise CocoFormatError("a category has no 'name'")
+        except (KeyError, TypeError, AttributeError, CocoFormatError) as error:
+            reason = f"missing or wrong {error}" if not isinstance(error, ValueError) else error
+            raise CocoFormatError(f"{str(json_path)!r}: {reason}") from error
+        return cls(json_path, png_folder, categories, images, annotations)
+
+    def png_path(self, image_id: int | str) -> Path:
+        """Where the PNG of an image lies; a name that leads out of the PNG folder is refused."""
+        name = self.annotations[image_id]["file_name"]
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise CocoFormatError(f"{str(self.json_path)!r}: file name {name!r} leads elsewhere")
+        return self.png_folder / path
+
+    def read_ids(self, image_id: int | str) -> np.ndarray:
+        """The id map (H, W) of an image."""
+        return read_ids(self.png_path(image_id))
+
+    def load(self, image_id: int | str | None = None) -> PanopticSegmentation:
+        """One image as a result. Scores that the file doesn't hold are 1.
+
+        Raises ``ValueError`` if PNG and JSON hold different ids, or, without ``image_id``, if
+        there is not exactly one image.
+        """
+        if image_id is None:
+            if len(self.annotations) != 1:
+                raise ValueError(
+                    f"{str(self.json_path)!r} holds {len(self.annotations)} images: say which"
+                )
+            image_id = next(iter(self.annotations))
+        if image_id not in self.annotations:
+            raise ValueError(f"{str(self.json_path)!r} holds no image {image_id!r}")
+        segments = [self._segment(info) for info in self.annotations[image_id]["segments_info"]]
+        try:
+            result = PanopticSegmentation.from_ids(self.read_ids(image_id), segments)
+        except ValueError as error:
+            raise CocoFormatError(f"image {image_id!r}: {error}") from error
+        unseen = {s.id for s in segments} - {s.id for s in result}
+        if unseen:
+            raise CocoFormatError(
+                f"image {image_id!r}: segments {sorted(unseen)} of the JSON are not in the PNG"
+            )
+        return result
+
+    def __iter__(self) -> Iterator[tuple[int | str, PanopticSegmentation]]:
+        for image_id in self.annotations:
+            yield image_id, self.load(image_id)
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def _segment(self, info: Mapping[str, Any]) -> Segment:
+        category = self.categories.get(info["category_id"])
+        if category is None:
+            raise CocoFormatError(
+                f"{str(self.json_path)!r}: segment {info['id']} has category "
+                f"{info['category_id']}, which 'categories' does not list"
+            )
+        return Segment(
+            id=info["id"],
+            category_id=info["category_id"],
+            category=category["name"],
+            is_thing=bool(category.get("isthing", 1)),
+            score=info.get("score", 1.0),
+            quality=info.get("quality"),
+            is_crowd=bool(info.get("iscrowd", 0)),
+        )
+
+
+def _check_annotation(annotation: Mapping[str, Any]) -> None:
+    if not isinstance(annotation["file_name"], str):
+        raise CocoFormatError(f"file_name {annotation['file_name']!r} is not a string")
+    ids = [info["id"] for info in annotation["segments_info"]]
+    if len(set(ids)) != len(ids):
+        raise CocoFormatError(f"image {annotation['image_id']!r} lists a segment id twice")
+    for info in annotation["segments_info"]:
+        if not isinstance(info["id"], int) or not isinstance(info["category_id"], int):
+            raise CocoFormatError(f"segment {info!r}: id and category_id must be integers")
+
+
+def _image(result: PanopticSegmentation, file_name: str, image_id: int) -> dict[str, Any]:
+    size = {"height": result.height, "width": result.width}
+    return {"id": image_id, "file_name": file_name, **size}
+
+
+def _annotation(result: PanopticSegmentation, png: str, image_id: int) -> dict[str, Any]:
+    return {"image_id": image_id, "file_name": png, "segments_info": segments_info(result)}
+
+
+def _write_json(
+    path: Path,
+    images: list[dict[str, Any]],
+    annotations: list[dict[str, Any]],
+    categories: Mapping[int, Mapping[str, Any]],
+) -> None:
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [categories[i] for i in sorted(categories)],
+    }
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+class CocoPanopticExporter:
+    """Image ids count through all splits, from 1, in the order of the items."""
+
+    def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: PictureSink) -> None:
+        self.folder = folder
+        self.vocabulary = vocabulary
+        self.pictures = pictures
+        self._json: dict[Split, JsonLists] = {}
+        self._images = 0
+
+    def add(self, item: ExportItem) -> None:
+        annotations = self.folder / "annotations"
+        pngs = annotations / f"panoptic_{item.split}"
+        lists = self._lists(item.split)
+        images = self._images
+        with lists.together():
+            for frame, result in item.frames():
+                name = item.frame_name(frame)
+                picture = self.pictures.put(item, frame, self.folder / item.split / name)
+                write_ids(item.file(pngs / f"{name}.png"), result.ids)
+                images += 1
+                size = {"height": result.height, "width": result.width}
+                lists.append("images", {"id": images, "file_name": picture.name, **size})
+                lists.append(
+                    "annotations",
+                    {
+                        **{"image_id": images, "file_name": f"{name}.png"},
+                        "segments_info": segments_info(result),
+                    },
+                )
+        self._images = images
+
+    def _lists(self, split: Split) -> JsonLists:
+        if split not in self._json:
+            path = self.folder / "annotations" / f"panoptic_{split}.json"
+            self._json[split] = JsonLists(path, "images", "annotations")
+        return self._json[split]
+
+    def close(self) -> None:
+        for lists in self._json.values():
+            close_coco(lists, self.vocabulary)

@@ -1,0 +1,62 @@
+"""What every format offers, and what it is told about the video."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from prompts import Vocabulary
+
+if TYPE_CHECKING:
+    from panoptic.results.frame import PanopticFrame
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """The video that is written: ``name`` becomes the name of its files and folders, ``fps`` is
+    the pace of frames that have no time of their own."""
+
+    name: str
+    vocabulary: Vocabulary
+    fps: float = 25.0
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[^/\\\0]+", self.name) or self.name in (".", ".."):
+            raise ValueError(f"the name of a video becomes that of a file, {self.name!r} cannot")
+        if not self.fps > 0:
+            raise ValueError(f"fps must be above 0, got {self.fps}")
+
+
+class VideoOutput(Protocol):
+    """One video in one format.
+
+    ``start`` is the number of the frame that comes first. With 0, what an earlier run left of this
+    video is replaced; otherwise it is a frame before which :meth:`checkpoint` was called, frames
+    before it are kept and all later ones forgotten. Then the files are, byte for byte, those of a
+    run that was never interrupted.
+    """
+
+    def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None: ...
+
+    def add(self, frame: PanopticFrame) -> None:
+        """Writes the next frame."""
+
+    def checkpoint(self) -> None:
+        """When this returns, all frames so far are on disk and survive a kill."""
+
+    def close(self) -> Path:
+        """Puts the files together and returns the one to look at. What a resumed run needs is
+        left in place, so that a run that is killed in here can be resumed too."""
+
+    @staticmethod
+    def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
+        """Files and folders that only a resumed run needs; to be removed after :meth:`close`."""
+
+
+def remove_frames(folder: Path) -> None:
+    """Removes numbered PNGs, ``00000.png`` and so on, that an earlier run wrote."""
+    for path in folder.glob("*.png"):
+        if re.fullmatch(r"\d{5,}", path.stem):
+            path.unlink()

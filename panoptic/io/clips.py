@@ -1,0 +1,201 @@
+"""What a video is read from on the command line: files, folders of pictures, clips joined, cameras.
+
+Frames themselves come from ``sam2core.frames``; here is what a run has to know besides: a name, a
+pace, times, and how to tell that a clip is still the same when a run is resumed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam2core.errors import FramesError
+from sam2core.frame_order import frame_range
+from sam2core.frames import FrameSource, IterFrames, VideoFile, open_frames
+
+DEFAULT_FPS = 25.0
+"""For pictures, which have no pace of their own."""
+
+
+_HASHED = 2**20  # bytes at either end of a file
+
+
+@dataclass(frozen=True)
+class VideoInput:
+    """A video that is to be labelled.
+
+    ``times`` are those of its frames in seconds, float64 (T,), where they are known; ``identity``
+    is text that changes when the clip does, None where there is nothing to compare.
+    """
+
+    name: str
+    source: FrameSource | IterFrames
+    fps: float = DEFAULT_FPS
+    times: np.ndarray | None = None
+    identity: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it comes once and without a known end, as from a camera."""
+        return isinstance(self.source, IterFrames)
+
+    @property
+    def count(self) -> int | None:
+        """How many frames there are, None if it is live."""
+        return None if isinstance(self.source, IterFrames) else len(self.source)
+
+    def time(self, index: int) -> float:
+        """When a frame is shown, in seconds from the first."""
+        return index / self.fps if self.times is None else float(self.times[index])
+
+
+def open_clip(path: Path, name: str = "", fps: float | None = None) -> VideoInput:
+    """A video file or a folder of pictures; ``fps`` is the pace of the latter.
+
+    Raises ``FramesError`` (a ``ValueError``) where there are no frames; warns with
+    ``FramesWarning`` where some are missing.
+    """
+    path = Path(path)
+    source = open_frames(path)
+    name = name or (path.resolve().name if path.is_dir() else path.stem)
+    if isinstance(source, VideoFile):
+        return VideoInput(name, source, source.fps, source.times, _identity(path))
+    return VideoInput(name, source, fps or DEFAULT_FPS, None, _identity(path))
+
+
+def join_clips(paths: Sequence[Path], name: str = "", fps: float | None = None) -> VideoInput:
+    """Clips one after the other as one video, at the pace of the first.
+
+    Raises ``FramesError`` if one can't be read or their sizes differ.
+    """
+    clips = [open_clip(path, fps=fps) for path in paths]
+    if not clips:
+        raise FramesError("there are no clips to join")
+    sources: list[FrameSource] = []
+    for path, clip in zip(paths, clips, strict=True):
+        assert isinstance(clip.source, FrameSource)
+        height, width = clip.source.size
+        if sources and sources[0].size != (height, width):
+            raise FramesError(
+                f"{path} is {width} x {height} pixels and {paths[0]} "
+                f"{sources[0].size[1]} x {sources[0].size[0]}; joined clips are of one size"
+            )
+        sources.append(clip.source)
+    name = name or "+".join(clip.name for clip in clips)
+    identity = " ".join(clip.identity or "" for clip in clips)
+    times = np.concatenate([_lasting(clip) for clip in clips])
+    begins = np.cumsum([0.0, *(_lasting(clip)[-1] + 1 / clip.fps for clip in clips[:-1])])
+    times += np.repeat(begins, [len(source) for source in sources])
+    return VideoInput(name, JoinedFrames(sources), clips[0].fps, times, identity)
+
+
+def open_camera(number: int) -> VideoInput:
+    """A camera of this machine, the first being 0. Raises ``FramesError`` if there is none."""
+    import av
+
+    ways = {"linux": ("v4l2", f"/dev/video{number}"), "darwin": ("avfoundation", f"{number}:none")}
+    if sys.platform not in ways:
+        raise FramesError(
+            "cameras are read on Linux and macOS; elsewhere give the frames to pipeline.track"
+        )
+    format, device = ways[sys.platform]
+    try:
+        container = av.open(device, format=format)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise FramesError(f"camera {number} ({device}) can't be opened: {error}") from error
+    stream = container.streams.video[0]
+
+    def frames() -> Iterator[np.ndarray]:
+        with container:
+            for frame in container.decode(stream):
+                yield frame.to_ndarray(format="rgb24")
+
+    rate = stream.average_rate or stream.guessed_rate
+    return VideoInput(f"camera-{number}", IterFrames(frames()), float(rate or DEFAULT_FPS))
+
+
+class JoinedFrames:
+    """The frames of several sources of one size, one source after the other."""
+
+    def __init__(self, sources: Sequence[FrameSource]) -> None:
+        self._sources = tuple(sources)
+        self._begins = np.cumsum([0, *(len(source) for source in sources)])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._sources[0].size
+
+    def __len__(self) -> int:
+        return int(self._begins[-1])
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        number = int(np.searchsorted(self._begins, index, side="right")) - 1
+        return self._sources[number][index - int(self._begins[number])]
+
+    def frames(
+        self, start: int = 0, stop: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        indices = frame_range(len(self), start, stop, reverse)
+        order = list(zip(self._sources, self._begins.tolist(), strict=False))
+        return self._each(indices, order[::-1] if reverse else order, reverse)
+
+    def _each(
+        self, indices: range, order: Sequence[tuple[FrameSource, int]], reverse: bool
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        for source, begin in order:
+            if not indices:
+                return
+            low, high = sorted((indices[0], indices[-1]))
+            low, high = max(low, begin), min(high, begin + len(source) - 1)
+            if low > high:
+                continue
+            first, last = (high, low) if reverse else (low, high)
+            stop = last - begin + (-1 if reverse else 1)
+            for index, frame in source.frames(first - begin, stop, reverse):
+                yield begin + index, frame
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names, numbered where one comes again: clip, clip-2."""
+    found: list[str] = []
+    for name in names:
+        number, free = 1, name
+        while free in found:
+            number += 1
+            free = f"{name}-{number}"
+        found.append(free)
+    return found
+
+
+def _lasting(clip: VideoInput) -> np.ndarray:
+    return np.arange(clip.count or 0) / clip.fps if clip.times is None else clip.times
+
+
+def _identity(path: Path) -> str:
+    """A hash of a file's size and ends, or of the names and sizes of a folder's files."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for each in sorted(p for p in path.iterdir() if p.is_file()):
+            digest.update(f"{each.name} {each.stat().st_size}\n".encode())
+        return digest.hexdigest()[:16]
+    size = path.stat().st_size
+    digest.update(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(_HASHED))
+        file.seek(max(size - _HASHED, 0))
+        digest.update(file.read())
+    return digest.hexdigest()[:16]
+
+
+def times_of(source: Any) -> np.ndarray | None:
+    """Seconds from the first frame, float64 (T,), where a source has ``times``; else None."""
+    times = getattr(source, "times", None)
+    return None if times is None else np.asarray(times, np.float64)

@@ -1,0 +1,150 @@
+"""Opening what a source lists: bytes of pictures, videos as local files, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from panoptic.errors import ImageError, ImageNotFoundError, UnreadableImageError
+from panoptic.io.sources.base import Unit
+
+MAX_BYTES = 512 * 2**20
+"""The largest picture file that is read; the pixels in it have a limit of their own."""
+_BLOCK = 1 << 20
+
+
+def is_url(source: str) -> bool:
+    return "://" in source
+
+
+def content_hash(data: bytes) -> str:
+    """What tells contents apart, 128 bits in hexadecimal."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """``content_hash`` of a file of any size."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_unit(unit: Unit, max_bytes: int = MAX_BYTES) -> bytes:
+    """The file of a unit. ``ImageError`` says why it can't be read."""
+    label = repr(unit.source)
+    if unit.source.startswith("datasets://"):
+        from panoptic.io.sources.huggingface import read_row
+
+        return read_row(unit.source, max_bytes)
+    with _open(unit, label) as stream:
+        data = _read(stream, max_bytes + 1, label)
+    if unit.span is not None and len(data) < min(unit.span[1], max_bytes):
+        raise UnreadableImageError(f"{label} ends within {unit.name!r}")
+    if len(data) > max_bytes:
+        raise ImageError(f"{label} is larger than {max_bytes:,} bytes")
+    if not data:
+        raise UnreadableImageError(f"{label} is empty")
+    return data
+
+
+@contextmanager
+def local_video(unit: Unit) -> Iterator[Path]:
+    """A unit as a file on this machine: itself, or a copy for the time of the block."""
+    if unit.span is None and not is_url(unit.source):
+        with _open(unit, repr(unit.source)):
+            yield Path(unit.source)
+        return
+    ending = os.path.splitext(unit.name)[1]
+    with tempfile.TemporaryDirectory(prefix="panoptic-") as folder:
+        path = Path(folder) / f"video{ending if ending[1:].isalnum() else ''}"
+        with _open(unit, repr(unit.source)) as stream, path.open("wb") as copy:
+            shutil.copyfileobj(stream, copy, _BLOCK)
+        yield path
+
+
+class OpenVideo:
+    """The frames of a video unit, going on from the last one at little cost."""
+
+    def __init__(self, unit: Unit) -> None:
+        from sam2core.frames import open_frames
+
+        self._file = local_video(unit)
+        try:
+            self._frames = open_frames(self._file.__enter__())
+        except ValueError as error:
+            raise ImageError(f"{unit.source!r} can't be opened again: {error}") from error
+
+    def frame(self, index: int) -> np.ndarray:
+        return self._frames[index]
+
+    def close(self) -> None:
+        self._file.__exit__(None, None, None)
+
+
+class _Part:
+    """Some bytes of an open file, as a file."""
+
+    def __init__(self, stream: BinaryIO, start: int, length: int) -> None:
+        stream.seek(start)
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+
+@contextmanager
+def _open(unit: Unit, label: str) -> Iterator[Any]:
+    try:
+        with _opened(unit.source) as stream:
+            yield stream if unit.span is None else _Part(stream, *unit.span)
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageNotFoundError(f"{label}: there is no such file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UnreadableImageError(f"{label} cannot be opened: {reason}") from error
+
+
+def _opened(source: str) -> Any:
+    if is_url(source):
+        import fsspec
+
+        return fsspec.open(source, "rb")
+    # A pipe or a terminal that is called x.jpg must not make us wait for ever.
+    descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _binary())
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("it is not a file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _binary() -> int:
+    return getattr(os, "O_BINARY", 0)
+
+
+def _read(stream: Any, most: int, label: str) -> bytes:
+    try:
+        parts, left = [], most
+        while left > 0 and (block := stream.read(min(_BLOCK, left))):
+            parts.append(block)
+            left -= len(block)
+        return b"".join(parts)
+    except ImageError:
+        raise
+    except Exception as error:  # whatever a network's library raises
+        raise UnreadableImageError(f"{label} can't be read: {error}") from error

@@ -1,0 +1,48 @@
+"""Evaluation of videos: VPQ, STQ, J&F and id switches of results in memory.
+
+For results on disk see ``panoptic.measure.evaluate_folders``. The measures, in
+``panoptic.video.metrics``,
+are all counted in one pass over two streams of frames; what is kept of a frame are numbers, never
+pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from panoptic.measure.frame_pairs import pair_frames
+from panoptic.measure.id_switches import IdSwitchMeter
+from panoptic.measure.jf import FoundIdsMeter
+from panoptic.measure.stq import StqMeter
+from panoptic.measure.video_report import VideoReport
+from panoptic.measure.vpq import WINDOWS, VpqMeter
+from panoptic.results.segmentation import PanopticSegmentation
+
+
+def evaluate_video(
+    predictions: Iterable[PanopticSegmentation],
+    truths: Iterable[PanopticSegmentation],
+    *,
+    name: str = "",
+    windows: Sequence[int] = WINDOWS,
+) -> VideoReport:
+    """Compares the frames of one video with their truth; both may be generators.
+
+    Segment ids must mean the same object in all frames of a side (and nothing to the other side).
+    ``name`` appears with the objects of J&F; ``windows`` are the lengths of VPQ's tubes.
+
+    Raises ``ValueError`` if the streams differ in length or a frame in size, if there is no frame,
+    or if a category id means different things.
+    """
+    meters = VpqMeter(windows), StqMeter(), FoundIdsMeter(name), IdSwitchMeter()
+    vpq, stq, jf, switches = meters
+    frames = 0
+    for pair in pair_frames(predictions, truths):
+        vpq.add(pair)
+        stq.add(pair)
+        jf.add_pair(pair)
+        switches.add(pair)
+        frames += 1
+    if not frames:
+        raise ValueError(f"video {name!r} has no frames" if name else "the video has no frames")
+    return VideoReport(1, frames, jf.result(), vpq.result(), stq.result(), switches.result())

@@ -1,0 +1,1 @@
+"""What labelling gives: id maps, segments, frames, and how they came about."""

@@ -1,0 +1,54 @@
+"""How a data set is worked on. Which labels come out depends on none of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from panoptic.io.images import MAX_PIXELS
+from panoptic.io.sources.opening import MAX_BYTES
+
+Engine = Literal["local", "ray"]
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """How the work is done. Which labels come out depends on none of it."""
+
+    batch: int = 4
+    """Pictures that go through the models together; those of like sizes are."""
+    chunk: int = 32
+    """Pictures, one after the other by name, among which those of like sizes are found. More find
+    better company, and more has to be read again after a crash."""
+    batch_pixels: int = 50_000_000
+    """The most pixels of a batch; a larger picture goes alone."""
+    ahead: int = 2
+    """Batches that are decoded while the models work, and those that wait to be written."""
+    readers: int = 2
+    writers: int = 2
+    """Threads that decode pictures, and that write labels, of each worker."""
+    workers: int = 1
+    """Processes with models of their own, on the device that was asked for; where none was, on a
+    machine with GPUs, each takes one in turn."""
+    engine: Engine = "local"
+    max_errors: int | None = None
+    """End the run when more items than this are broken; None: never."""
+    max_pixels: int = MAX_PIXELS
+    """Pictures with more are broken items, such as decompression bombs."""
+    max_bytes: int = MAX_BYTES
+    """Picture files that are larger are broken items."""
+    redo: bool = False
+    """Label anew what was labelled with other words, models or settings."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            *("batch", "chunk", "batch_pixels", "ahead", "readers", "writers", "workers"),
+            *("max_pixels", "max_bytes"),
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.max_errors is not None and self.max_errors < 0:
+            raise ValueError(f"max_errors must be 0 or more, got {self.max_errors}")
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")

@@ -1,0 +1,1 @@
+"""Results for eyes: overlays, explanations, timelines, tables."""

@@ -1,0 +1,135 @@
+"""The roster: who is who in a video, which ids are followed and which only remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from panoptic.video.cuts import FrameSignature
+
+
+@dataclass
+class Member:
+    """A segment with a lasting id.
+
+    ``votes`` sums the scores of what it was detected as, by category; ``appearance`` is what it
+    looks like (None for stuff). ``last_seen`` is the last frame with a pixel of it, ``shot`` the
+    shot of that
+    frame. ``misses`` counts the detection passes on end that didn't confirm it while it was
+    visible. """
+
+    id: int
+    category_id: int
+    is_thing: bool
+    score: float
+    born: int
+    shot: int
+    last_seen: int
+    appearance: np.ndarray | None = None
+    votes: dict[int, float] = field(default_factory=dict)
+    misses: int = 0
+    visible: bool = False
+    sightings: int = 0
+    """How often it came into sight."""
+
+    def vote(self, category_id: int, score: float) -> None:
+        self.votes[category_id] = self.votes.get(category_id, 0.0) + score
+
+    @property
+    def elected(self) -> int:
+        """The category with most votes; its present one where votes are equal."""
+        return max(self.votes, key=lambda c: (self.votes[c], c == self.category_id))
+
+    def state(self) -> dict[str, Any]:
+        plain = dict(self.__dict__)
+        plain["appearance"] = None if self.appearance is None else self.appearance.tolist()
+        plain["votes"] = [[c, v] for c, v in self.votes.items()]
+        return plain
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Member:
+        appearance = state["appearance"]
+        votes = {int(c): float(v) for c, v in state["votes"]}
+        appearance = None if appearance is None else np.asarray(appearance, np.float64)
+        return cls(**{**state, "appearance": appearance, "votes": votes})
+
+
+class Roster:
+    """Members that are followed (``live``) and those that are only remembered (``shelf``).
+
+    ``stuff`` is the id of each stuff category, which it keeps through the whole video. ``places``
+    holds, of ended shots, the signature of their last frame.
+    """
+
+    def __init__(self, max_remembered: int) -> None:
+        self.max_remembered = max_remembered
+        self.live: dict[int, Member] = {}
+        self.shelf: dict[int, Member] = {}
+        self.stuff: dict[int, int] = {}
+        self.places: dict[int, FrameSignature] = {}
+        self.shot = 0
+        self._next = 1
+
+    def enter(self, category_id: int, is_thing: bool, score: float, frame: int) -> Member:
+        """A new member with an id that nobody had; stuff gets the id of its category."""
+        id = self.new_id(None if is_thing else category_id)
+        member = Member(id, category_id, is_thing, score, frame, self.shot, frame)
+        self.live[id] = member
+        return member
+
+    def new_id(self, stuff_category: int | None = None) -> int:
+        """An id that nobody had; for a stuff category the one that is its own."""
+        if stuff_category in self.stuff:
+            return self.stuff[stuff_category]
+        id, self._next = self._next, self._next + 1
+        if stuff_category is not None:
+            self.stuff[stuff_category] = id
+        return id
+
+    def shelve(self, id: int) -> None:
+        """Stop following a member; the latest ``max_remembered`` are remembered."""
+        member = self.live.pop(id)
+        member.visible, member.misses = False, 0
+        self.shelf[id] = member
+        while len(self.shelf) > self.max_remembered:
+            del self.shelf[min(self.shelf, key=lambda i: (self.shelf[i].last_seen, i))]
+
+    def take_back(self, id: int) -> Member:
+        """Follow a remembered member again."""
+        member = self.live[id] = self.shelf.pop(id)
+        member.shot = self.shot
+        return member
+
+    def end_shot(self, last: FrameSignature) -> None:
+        """Shelve everybody: what comes is another shot."""
+        for id in list(self.live):
+            self.shelve(id)
+        self.places[self.shot] = last
+        for shot in sorted(self.places)[: -self.max_remembered]:
+            del self.places[shot]
+        self.shot += 1
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self.live.values())
+
+    def state(self) -> dict[str, Any]:
+        """Numbers and lists, for :meth:`load_state`."""
+        return {
+            "live": [m.state() for m in self.live.values()],
+            "shelf": [m.state() for m in self.shelf.values()],
+            "stuff": [[c, i] for c, i in self.stuff.items()],
+            "places": [[s, *signature.state()] for s, signature in self.places.items()],
+            "shot": self.shot,
+            "next": self._next,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        members = {k: [Member.from_state(m) for m in state[k]] for k in ("live", "shelf")}
+        self.live = {m.id: m for m in members["live"]}
+        self.shelf = {m.id: m for m in members["shelf"]}
+        self.stuff = {int(c): int(i) for c, i in state["stuff"]}
+        self.places = {int(s): FrameSignature.from_state(t, h) for s, t, h in state["places"]}
+        self.shot, self._next = int(state["shot"]), int(state["next"])

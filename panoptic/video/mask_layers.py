@@ -1,0 +1,130 @@
+"""Layers: the masks of all segments in one frame, and how they become one id map.
+
+Logits are kept in eighths from -16 to 16 (int8), in frames at hand as in those on disk, so that
+putting a frame together again, with one layer more or another one changed, gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from panoptic.compose.cleanup import drop_fragments, fill_gaps
+from panoptic.compose.contest import Contest, Player
+from panoptic.results.segment import CategoryLike, Segment
+from panoptic.results.segmentation import PanopticSegmentation
+from panoptic.settings.compose import MergeSettings
+
+_STEPS = 8.0
+"""Steps of one logit. At the edge of a mask an eighth moves the outline by less than a pixel."""
+
+
+def to_steps(logits: np.ndarray) -> np.ndarray:
+    """Float logits of any shape as int8 eighths. What is above 0 stays above, the rest not."""
+    steps = np.clip(np.rint(logits * _STEPS), -128, 127)
+    return np.where((steps == 0) & (logits > 0), 1, steps).astype(np.int8)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A segment's mask in one frame: ``steps`` (h, w) int8, stretched over the whole frame.
+
+    ``score`` is the confidence in the category; ``quality`` the tracker's estimate of the mask.
+    """
+
+    id: int
+    category_id: int
+    score: float
+    quality: float
+    steps: np.ndarray
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.steps > 0).any()
+
+    def pieces(self) -> np.ndarray:
+        """Bool (h, w), at the resolution of the layer."""
+        return self.steps > 0
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """All layers of one frame of ``size`` (height, width), in the order in which ids came."""
+
+    index: int
+    size: tuple[int, int]
+    layers: tuple[Layer, ...]
+
+    def __getitem__(self, id: int) -> Layer:
+        for layer in self.layers:
+            if layer.id == id:
+                return layer
+        raise KeyError(f"no layer {id} in frame {self.index}; there are {self.ids}")
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return tuple(layer.id for layer in self.layers)
+
+    def with_layers(self, layers: Sequence[Layer]) -> Layers:
+        """With these layers added, or in place of those of the same id."""
+        new = {layer.id: layer for layer in layers}
+        kept = [layer for layer in self.layers if layer.id not in new]
+        return replace(self, layers=tuple(sorted([*kept, *layers], key=lambda layer: layer.id)))
+
+    def without(self, ids: Sequence[int]) -> Layers:
+        return replace(self, layers=tuple(la for la in self.layers if la.id not in set(ids)))
+
+    def compose(
+        self,
+        categories: Mapping[int, CategoryLike],
+        stuff_weight: float,
+        stuff_logit: float,
+        min_area: float,
+        cleanup: MergeSettings,
+        image: np.ndarray | None = None,
+    ) -> PanopticSegmentation:
+        """One id map: contested pixels go to the highest claim, crumbs and seams are cleaned up.
+
+        A claim is the mask's probability, times ``stuff_weight`` for stuff, which claims from
+        ``stuff_logit`` on (0 or less) where things begin at 0. ``min_area`` is the
+        smallest segment that is shown, as share of the picture; ``cleanup`` says what crumbs,
+        holes and seams are (its other levels are those of still pictures). ``image`` is the frame
+        itself, for displays.
+        """
+        pixels = self.size[0] * self.size[1]
+        shown = [layer for layer in self.layers if not layer.is_empty]
+        things = [categories[layer.category_id].is_thing for layer in shown]
+        players = [
+            Player(
+                layer.steps.astype(np.float32) / _STEPS,
+                1.0 if thing else stuff_weight,
+                0.0 if thing else stuff_logit,
+            )
+            for layer, thing in zip(shown, things, strict=True)
+        ]
+        contest = Contest(players, self.size)
+        contest.drop(np.flatnonzero(contest.visible < max(min_area * pixels, 1)).tolist())
+        owner = contest.owner.copy()
+        shares = {
+            number: cleanup.min_fragment_share if thing else 0.0
+            for number, thing in enumerate(things)
+        }
+        drop_fragments(owner, shares, cleanup.min_fragment * pixels)
+        fill_gaps(owner, cleanup.max_hole * pixels, cleanup.seam * pixels**0.5)
+        ids = np.array([*(layer.id for layer in shown), 0], np.int32)[owner]  # -1 is the last
+        segments = [_segment(layer, categories) for layer in shown]
+        return PanopticSegmentation.from_ids(ids, segments, image)
+
+
+def _segment(layer: Layer, categories: Mapping[int, CategoryLike]) -> Segment:
+    category = categories[layer.category_id]
+    return Segment(
+        id=layer.id,
+        category_id=category.id,
+        category=category.name,
+        is_thing=category.is_thing,
+        score=layer.score,
+        quality=float(np.clip(layer.quality, 0, 1)),
+    )

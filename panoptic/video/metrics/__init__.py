@@ -1,1 +1,0 @@
-"""Measures of video: VPQ, STQ, J&F and id switches, one a file, all fed frame by frame."""

@@ -1,0 +1,72 @@
+"""The ways a pipeline labels a video that is written: forward as it comes, or both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from panoptic.io.clips import VideoInput
+from panoptic.io.progress import Progress
+from panoptic.results.frame import PanopticFrame
+from panoptic.settings.video import VideoSettings
+from panoptic.video.file_session import FileSession
+from panoptic.video.session import VideoSession
+from prompts import Vocabulary
+from sam2core.frames import IterFrames, prefetch
+
+if TYPE_CHECKING:
+    from panoptic.image_pipeline import ImagePipeline
+
+
+class ForwardPass:
+    """Frames are labelled one after the other; a run can be gone on with after any of them."""
+
+    def __init__(
+        self,
+        pipeline: ImagePipeline,
+        vocabulary: Vocabulary,
+        settings: VideoSettings | None = None,
+    ) -> None:
+        self._begin = pipeline, vocabulary, settings
+        self._session: VideoSession | None = None
+
+    def label(
+        self, video: VideoInput, start: int, stop: int | None, state: Any
+    ) -> Iterator[PanopticFrame]:
+        begin = self._begin
+        session = VideoSession(*begin) if state is None else VideoSession.restore(*begin, state)
+        self._session = session
+        for index, image in prefetch(video.source.frames(start, stop), lambda item: item):
+            yield session.step(image, video.time(index))
+
+    def state(self) -> Any:
+        return None if self._session is None else self._session.state()
+
+
+class BothWaysPass:
+    """All of the video is gone through forward and back before the first frame is written, so
+    that a run that is killed starts anew. ``progress`` is told the frames done and their number,
+    in which every frame counts for each way."""
+
+    def __init__(
+        self,
+        pipeline: ImagePipeline,
+        vocabulary: Vocabulary,
+        settings: VideoSettings | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._begin = pipeline, vocabulary, settings
+        self._progress = progress
+
+    def label(
+        self, video: VideoInput, start: int, stop: int | None, state: Any
+    ) -> Iterator[PanopticFrame]:
+        """Raises ``ValueError`` for a live video, and for a part of one."""
+        pipeline, vocabulary, settings = self._begin
+        if isinstance(video.source, IterFrames) or stop is not None:
+            raise ValueError(f"{video.name}: only a whole video that is at hand goes both ways")
+        with FileSession(pipeline, video.source, vocabulary, settings) as session:
+            yield from session.run(both_ways=True, progress=self._progress)
+
+    def state(self) -> Any:
+        return None

@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+
+from panoptic.compose.quality import SIGNALS, Evidence, LogisticScore, QualityModel, roc_auc
+from panoptic.results.masks import box_agreement, mask_agreement, mask_stability
+
+
+def test_the_formula():
+    zero = dict.fromkeys(SIGNALS, 0.0)
+    score = LogisticScore({**zero, "detector": 2.0}, {**zero, "detector": np.log(3)}, bias=0.5)
+    # log-odds of 0.9 are log 9: 0.5 + 2 (log 9 - log 3) = 0.5 + 2 log 3
+    assert score(Evidence(detector=0.9)) == pytest.approx(1 / (1 + np.exp(-0.5) / 9))
+    assert score(Evidence()) == pytest.approx(1 / (1 + np.exp(-0.5)))
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("is_thing", [True, False])
+def test_more_of_any_signal_is_better_and_unknown_is_between(signal, is_thing):
+    model = QualityModel()
+    low, high = (model(Evidence(**{signal: value}), is_thing) for value in (0.2, 0.99))
+    assert 0 < low < model(Evidence(), is_thing) < high < 1
+
+
+def test_certainty_is_not_endless():
+    best = QualityModel()(Evidence(**dict.fromkeys(SIGNALS, 1.0)), True)
+    worst = QualityModel()(Evidence(**dict.fromkeys(SIGNALS, 0.0)), True)
+    assert 0 < worst < 0.05
+    assert 0.95 < best < 1
+
+
+def simulated(n, seed):
+    """Segments whose chance to be good follows known weights on three signals."""
+    rng = np.random.default_rng(seed)
+    odds = rng.normal([1.0, 1.5, 0.5], [1.0, 0.7, 1.2], (n, 3))
+    values = 1 / (1 + np.exp(-odds))
+    logit = 1.5 * (odds[:, 0] - 1.0) + 0.8 * (odds[:, 1] - 1.5) - 0.2
+    good = rng.random(n) < 1 / (1 + np.exp(-logit))
+    evidence = [
+        Evidence(predicted_iou=a, detector=b, stability=c if rng.random() < 0.7 else None)
+        for a, b, c in values
+    ]
+    return evidence, good
+
+
+def test_fitting_finds_the_weights_that_made_the_data():
+    evidence, good = simulated(4000, 0)
+    score = LogisticScore.fit(evidence, good)
+    assert score.weights["predicted_iou"] == pytest.approx(1.5, abs=0.15)
+    assert score.weights["detector"] == pytest.approx(0.8, abs=0.15)
+    assert score.weights["stability"] == pytest.approx(0.0, abs=0.1)
+    assert score.weights["visible"] == 0.0  # never known
+    assert score.bias == pytest.approx(-0.2, abs=0.15)
+
+
+def test_a_fitted_score_is_a_probability_on_new_data():
+    score = LogisticScore.fit(*simulated(3000, 1))
+    evidence, good = simulated(3000, 2)
+    predicted = np.array([score(e) for e in evidence])
+    for low in (0.0, 0.25, 0.5, 0.75):
+        chosen = (predicted >= low) & (predicted < low + 0.25)
+        assert good[chosen].mean() == pytest.approx(predicted[chosen].mean(), abs=0.06)
+    assert roc_auc(predicted, good) > 0.8
+
+
+def test_separable_data_give_finite_weights():
+    evidence = [Evidence(detector=v) for v in (0.1, 0.2, 0.8, 0.9)]
+    score = LogisticScore.fit(evidence, [False, False, True, True])
+    assert 0 < score.weights["detector"] < 10
+
+
+def test_things_and_stuff_are_fitted_apart_and_saved():
+    evidence, good = simulated(400, 3)
+    is_thing = [i % 2 == 0 for i in range(400)]
+    model = QualityModel.fit(evidence, is_thing, good)
+    assert model.things == LogisticScore.fit(evidence[::2], good[::2])
+    assert model.stuff == LogisticScore.fit(evidence[1::2], good[1::2])
+    again = QualityModel.from_dict(json.loads(json.dumps(model.to_dict())))
+    assert again == model
+    assert again(evidence[0], True) == model(evidence[0], True) == model.things(evidence[0])
+
+
+def test_what_cannot_be_fitted_is_refused():
+    with pytest.raises(ValueError, match="good and bad"):
+        LogisticScore.fit([Evidence(detector=0.5)] * 2, [True, True])
+    with pytest.raises(ValueError, match="3 segments"):
+        LogisticScore.fit([Evidence()] * 3, [True, False])
+    with pytest.raises(ValueError, match="signals"):
+        LogisticScore({"detector": 1.0}, {"detector": 1.0})
+    with pytest.raises(ValueError, match="'margin' must be in"):
+        Evidence(margin=1.2)
+
+
+def test_stability_compares_a_raised_and_a_lowered_cut():
+    logits = np.array([[-2.0, -0.5, 0.5, 2.0], [-2.0, -2.0, 2.0, 2.0]])
+    assert mask_stability(logits) == 3 / 5
+    assert mask_stability(logits, threshold=0.5, offset=0.75) == 3 / 4
+    assert mask_stability(np.full((2, 2), -9.0)) == 0.0
+
+
+def test_agreement_of_masks_and_boxes():
+    mask = np.array([[0, 1, 1, 0], [0, 1, 0, 0]], bool)
+    assert mask_agreement(mask, np.array([[1, 1, 0, 0], [1, 1, 0, 0]], bool)) == 2 / 5
+    assert mask_agreement(mask & False, mask & False) == 0.0
+    assert box_agreement(mask, (1, 0, 3, 2)) == 1.0
+    assert box_agreement(mask, (0, 0, 2, 2)) == 2 / 6
+    assert box_agreement(mask, (3, 0, 4, 2)) == 0.0
+    assert box_agreement(mask & False, (0, 0, 2, 2)) == 0.0
+
+
+def test_area_under_the_curve():
+    assert roc_auc([0.1, 0.4, 0.35, 0.8], [False, False, True, True]) == 0.75
+    assert roc_auc([0.5, 0.5], [True, False]) == 0.5
+    assert roc_auc([1, 2, 3], [False, True, True]) == 1.0
+    assert np.isnan(roc_auc([1, 2], [True, True]))

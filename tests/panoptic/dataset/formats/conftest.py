@@ -1,9 +1,0 @@
-import pytest
-
-from tests.panoptic.dataset.formats.labelled import data_set
-
-
-@pytest.fixture(scope="session")
-def items(tmp_path_factory):
-    """Pictures and a video with labels."""
-    return data_set(tmp_path_factory.mktemp("source"))

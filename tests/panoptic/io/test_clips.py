@@ -1,0 +1,116 @@
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from panoptic.io.clips import (
+    JoinedFrames,
+    VideoInput,
+    join_clips,
+    open_camera,
+    open_clip,
+    unique_names,
+)
+from sam2core.errors import FramesError, FramesWarning
+from sam2core.frames import FrameSource, IterFrames, open_frames
+from tests.sam2core.test_frames import clip, encode
+
+
+@pytest.fixture
+def video(tmp_path):
+    return encode(tmp_path / "walk.mkv", clip(6), times=[0, 1, 2, 10, 11, 30])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "stills"
+    path.mkdir()
+    for number, frame in enumerate(clip(4)):
+        Image.fromarray(frame).save(path / f"frame_{number}.png")
+    return path
+
+
+def test_a_file_has_its_own_pace_and_times(video):
+    opened = open_clip(video, fps=99)
+    assert (opened.name, opened.count, opened.is_live) == ("walk", 6, False)
+    assert opened.time(3) == pytest.approx(0.4, abs=1e-3)
+    assert opened.time(5) == pytest.approx(1.2, abs=1e-3)
+
+
+def test_a_folder_has_the_pace_it_is_given(folder):
+    assert open_clip(folder).time(3) == pytest.approx(3 / 25)
+    opened = open_clip(folder, name="mine", fps=10)
+    assert (opened.name, opened.time(3)) == ("mine", pytest.approx(0.3))
+
+
+def test_identity_changes_with_the_clip(video, folder):
+    of_file, of_folder = open_clip(video).identity, open_clip(folder).identity
+    assert open_clip(video).identity == of_file != of_folder
+    video.write_bytes(video.read_bytes() + b"\0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FramesWarning)
+        assert open_clip(video).identity != of_file
+    (folder / "frame_3.png").unlink()
+    assert open_clip(folder).identity != of_folder
+
+
+def test_joined_clips_are_one_video(video, folder):
+    joined = join_clips([video, folder, video])
+    frames = [*clip(6), *clip(4), *clip(6)]
+    assert (joined.name, joined.count) == ("walk+stills+walk", 16)
+    assert isinstance(joined.source, FrameSource)
+    assert joined.source.size == (32, 48)
+    indices, read = zip(*joined.source.frames(), strict=True)
+    assert list(indices) == list(range(16))
+    assert all(np.array_equal(a, b) for a, b in zip(read, frames, strict=True))
+    assert np.array_equal(joined.source[9], frames[9])
+    with pytest.raises(IndexError):
+        joined.source[16]
+    times = [joined.time(i) for i in range(16)]
+    assert times == sorted(times)
+    assert times[6] == pytest.approx(times[5] + 1 / joined.fps)
+    assert times[9] - times[6] == pytest.approx(3 / 25)
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "reverse"),
+    [(0, None, False), (3, 9, False), (4, 10, False), (9, None, True), (8, 2, True),
+     (10, 10, False), (3, -1, True), (5, 3, True)],
+)  # fmt: skip
+def test_joined_frames_go_any_way_one_source_does(start, stop, reverse):
+    frames = clip(10)
+    joined = JoinedFrames(
+        [open_frames(frames[:4]), open_frames(frames[4:5]), open_frames(frames[5:])]
+    )
+    expected = list(open_frames(frames).frames(start, stop, reverse))
+    found = list(joined.frames(start, stop, reverse))
+    assert [i for i, _ in found] == [i for i, _ in expected]
+    for (_, a), (_, b) in zip(found, expected, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_clips_of_different_sizes_are_not_joined(video, tmp_path):
+    small = encode(tmp_path / "small.mkv", clip(2, 16, 24))
+    with pytest.raises(FramesError, match=r"small.mkv is 24 x 16 pixels and .*walk.mkv 48 x 32"):
+        join_clips([video, small])
+    with pytest.raises(FramesError, match="no clips to join"):
+        join_clips([])
+
+
+def test_a_live_video_has_no_length():
+    live = VideoInput("live", IterFrames([]), 10)
+    assert live.is_live
+    assert live.time(20) == 2
+    assert live.count is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for a device file")
+def test_a_camera_that_is_not_there():
+    with pytest.raises(FramesError, match=r"camera 97 \(/dev/video97\) can't be opened"):
+        open_camera(97)
+
+
+def test_names_that_come_again_get_a_number():
+    assert unique_names(["a", "b", "a", "a", "a-2"]) == ["a", "b", "a-2", "a-3", "a-2-2"]
