@@ -3,16 +3,19 @@
 ``make groundingdino-parity``, or with the package at hand:
 ``python -m benchmarks.groundingdino_parity [--config GroundingDINO_SwinB_cfg.py]``.
 Writes ``benchmarks/results/groundingdino_parity.json`` and ``.md``, case by case; with ``--cases``
-the rows of the others stay.
+the rows of the others stay. Exits with 1 where the same queries in the same order come out
+differently.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +27,12 @@ from detectors.groundingdino_bridge import build, declare_torchvision_operators
 
 declare_torchvision_operators()  # before anything imports transformers
 
+from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome  # noqa: E402
 from detectors.groundingdino_weights import load_original  # noqa: E402
 from detectors.image_transform import ImageTransform  # noqa: E402
 
-RESULTS = Path(__file__).parent / "results" / "groundingdino_parity.json"
+# Of queries in the same order: logits in their standard deviations, boxes in sides of the image.
+MOST_LOGITS, MOST_BOXES = 1e-4, 1e-5
 # "car. car door. traffic light. dog." and "fire hydrant. tricycle." in BERT's word pieces.
 CAPTIONS = {
     "car. car door. traffic light. dog.": (
@@ -207,12 +212,30 @@ def report(run: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, "", *EXPLANATION, ""])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def bounds_of(rows: list[dict[str, Any]]) -> list[Bound]:
+    """Queries in another order are other queries, and not judged; they are with the package's."""
+    same = [row for row in rows if row["compared"] == SAME_ORDER or not row["swapped"]]
+    logits = max((row["logits"] / row["spread"] for row in same), default=0.0)
+    boxes = max((row["boxes"] for row in same), default=0.0)
+    return [
+        Bound("logits, of their standard deviation", logits, most=MOST_LOGITS),
+        Bound("boxes, of the image", boxes, most=MOST_BOXES),
+    ]
+
+
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", default="GroundingDINO_SwinT_OGC.py")
     parser.add_argument("--cases", type=int, nargs="*", default=range(len(CASES)))
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+
+
+def measure(arguments: argparse.Namespace) -> Iterator[Outcome]:
+    """An outcome after each case; rows of cases that were measured before are kept."""
+    if find_spec("groundingdino") is None:
+        raise NotMeasured(
+            "it needs the package groundingdino-py: run `make groundingdino-parity`, which puts "
+            "it into .groundingdino, or set PYTHONPATH=.groundingdino once that is there"
+        )
     import groundingdino
     import transformers
 
@@ -230,16 +253,30 @@ def main() -> None:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+    store = arguments.results and arguments.results / "groundingdino_parity.json"
+    before = json.loads(store.read_text(encoding="utf-8")) if store and store.is_file() else {}
+    rows = before["rows"] if before.get("run") == run else []
     for new in compare(theirs, ours, arguments.cases):
-        print(*new, sep="\n", flush=True)
-        before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-        rows = before["rows"] if before.get("run") == run else []
+        print(*new, sep="\n", file=sys.stderr, flush=True)
         rows = [row for row in rows if row["case"] != new[0]["case"]] + new
         rows.sort(key=lambda row: row["case"])
-        content = json.dumps({"run": run, "rows": rows}, indent=1) + "\n"
-        RESULTS.write_text(content, encoding="utf-8")
-        RESULTS.with_suffix(".md").write_text(report(run, rows), encoding="utf-8")
+        cases = len({row["case"] for row in rows})
+        yield Outcome(
+            {"run": run, "rows": rows},
+            report(run, rows),
+            f"{cases} inputs through groundingdino-py and transformers",
+            bounds_of(rows),
+        )
 
+
+BENCHMARK = Benchmark(
+    "benchmarks.groundingdino_parity",
+    __doc__,
+    measure,
+    options,
+    quick={"cases": [0]},
+    quick_means="one small picture",
+)
 
 if __name__ == "__main__":
-    main()
+    sys.exit(BENCHMARK.run())

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
-import json
 import multiprocessing
 import os
 import shutil
@@ -31,18 +30,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.host import describe
-from panoptic.commands.options import quiet
+from benchmarks.lib.artwork import QUICK_MEANS, artwork
+from benchmarks.lib.clip_files import write_video
+from benchmarks.lib.frame import Benchmark, Bound, Outcome
 from panoptic.dataset.export import export
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import MANIFEST, DatasetStore
-from panoptic.demo.artwork import TRAINING_VENDORS, load_artwork
+from panoptic.demo.artwork import load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, World
 from panoptic.pipeline import PanopticPipeline
 from panoptic.settings.dataset import DatasetSettings
 from prompts import Vocabulary
 
-RESULTS = Path(__file__).parent / "results"
 SIZES = ((96, 128), (128, 96), (112, 112))
 WORDS = Vocabulary(things=["cat", "car", "tree"], stuff=["sky", "grass", "water"])
 MOST_KILLS = 4
@@ -59,9 +58,9 @@ class Killed:
     differences: list[str] = field(default_factory=list)
 
 
-def make_source(folder: Path, images: int, seed: int) -> None:
+def make_source(folder: Path, images: int, seed: int, vendors: tuple[str, ...]) -> None:
     """In a process of its own, as ``content_of``."""
-    world = World(load_artwork(TRAINING_VENDORS), seed=HELD_OUT_WORLD)
+    world = World(load_artwork(vendors), seed=HELD_OUT_WORLD)
     for i in range(images):
         size = SIZES[i % len(SIZES)]
         scene = world.scene(np.random.default_rng((seed, i)), size, things=(1, 4))
@@ -70,20 +69,8 @@ def make_source(folder: Path, images: int, seed: int) -> None:
         Image.fromarray(scene.image).save(path)
     (folder / "broken.png").write_bytes(b"no picture")
     (folder / "truncated.png").write_bytes((folder / "0/0000.png").read_bytes()[:500])
-    _write_video(folder / "clip.mkv", np.asarray(Image.open(folder / "0/0000.png")))
-
-
-def _write_video(path: Path, image: np.ndarray) -> None:
-    import av
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=10)
-        stream.height, stream.width = image.shape[:2]
-        stream.pix_fmt = "bgr0"
-        for shift in range(3):
-            moved = np.ascontiguousarray(np.roll(image, 3 * shift, axis=1))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="rgb24")))
-        container.mux(stream.encode())
+    image = np.asarray(Image.open(folder / "0/0000.png"))
+    write_video(folder / "clip.mkv", [np.roll(image, 3 * shift, axis=1) for shift in range(3)])
 
 
 def label(pipeline: PanopticPipeline, source: Path, out: Path, settings: DatasetSettings) -> None:
@@ -212,15 +199,14 @@ def ray_run(source: Path, out: Path, settings: DatasetSettings) -> Killed:
     return run
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
-    parser.add_argument("--no-results", action="store_true", help="print only")
-    arguments = parser.parse_args()
-    quiet()
+
+
+def measure(arguments: argparse.Namespace) -> Outcome:
     settings = DatasetSettings(batch=2, chunk=6)
     pipeline = PanopticPipeline.from_pretrained("demo")
     # Whoever edits the code meanwhile must not change what later copies of this process do.
@@ -229,9 +215,9 @@ def main() -> int:
     runs: list[Killed] = []
     with tempfile.TemporaryDirectory(prefix="panoptic-kill-") as name:
         folder = Path(name)
-        drawing = FORK.Process(
-            target=make_source, args=(folder / "in", arguments.images, arguments.seed)
-        )
+        vendors = artwork(arguments.quick)["seen"]
+        drawn = (folder / "in", arguments.images, arguments.seed, vendors)
+        drawing = FORK.Process(target=make_source, args=drawn)
         drawing.start()
         drawing.join()
         start = time.perf_counter()
@@ -262,22 +248,27 @@ def main() -> int:
         f"{len(runs)} runs, {kills} kills: {len(runs) - failed} equal to the undisturbed run to "
         f"the byte, {failed} not"
     )
-    print(verdict)
-    if not arguments.no_results:
-        _write(arguments, duration, runs, verdict)
-    return 1 if failed else 0
-
-
-def _write(arguments: Any, duration: float, runs: list[Killed], verdict: str) -> None:
-    name = "kill" if arguments.engine == "local" else "kill_ray"
     content = {
-        "machine": describe(),
+        "machine": arguments.machine,
         **{"engine": arguments.engine, "images": arguments.images, "seed": arguments.seed},
         **{"undisturbed_seconds": round(duration, 1), "verdict": verdict},
         "runs": [asdict(run) for run in runs],
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    bounds = [
+        Bound("runs that differ", failed, most=0),
+        Bound("kills", kills, least=1),
+        Bound("labelled undisturbed", _items(expected), least=arguments.images + 1),
+    ]
+    stem = "kill" if arguments.engine == "local" else "kill_ray"
+    return Outcome(content, _text(arguments, duration, runs, verdict), verdict, bounds, stem)
+
+
+def _items(content: dict[str, str]) -> int:
+    """Those with labels, of what ``content_of`` found."""
+    return sum("'done'" in row for name, row in content.items() if name.startswith("item "))
+
+
+def _text(arguments: Any, duration: float, runs: list[Killed], verdict: str) -> str:
     progress = [count for run in runs for count in run.labelled]
     lines = [
         f"# Killed and gone on with, engine {arguments.engine}", "",
@@ -287,10 +278,19 @@ def _write(arguments: Any, duration: float, runs: list[Killed], verdict: str) ->
         "manifest but times.", "",
         f"Of {arguments.images} pictures, a video and two broken files, between {min(progress)} "
         f"and {max(progress)} items were labelled when it was killed." if progress else "", "",
-        f"Machine: {content['machine']}. Undisturbed: {duration:.0f} s.",
+        f"Undisturbed: {duration:.0f} s.",
     ]  # fmt: skip
-    (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines)
 
+
+BENCHMARK = Benchmark(
+    "benchmarks.kill",
+    __doc__,
+    measure,
+    options,
+    quick={"runs": 2, "images": 8},
+    quick_means=f"two runs over 8 pictures; {QUICK_MEANS}",
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCHMARK.run())

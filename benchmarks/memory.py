@@ -14,17 +14,16 @@ Exits with 1 if a bound is missed. ``--quick`` streams 700 frames.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.host import describe, peak_bytes, resident_bytes
+from benchmarks.lib.frame import Benchmark, Bound, Outcome
+from benchmarks.lib.host import peak_bytes, resident_bytes
 from sam2core import BankSettings, MemoryBank, Sam2, Sam2Config, TrackerSettings, VideoTracker
 
 SMALL = Sam2Config(
@@ -194,38 +193,45 @@ def table(streams: list[Stream], bound: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="700 frames, under a minute")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
-    parser.add_argument("--frames", type=int, help="how many, instead of 10,000")
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--frames", type=int, default=10_000, help="how many (default: 10,000)")
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    frames = arguments.frames or (700 if arguments.quick else 10_000)
 
+
+def measure(arguments: argparse.Namespace) -> Outcome:
+    frames = arguments.frames
     torch.set_num_threads(1)  # a model this small only loses time to threads
-    where = describe()
     model = small_model(arguments.seed)
     bound = slope_bound(frames)
     flat = stream("bounded bank", model, BOUNDED, frames, arguments.seed)
     everything = BankSettings(keep_all=True)
     growing = stream("keep_all", model, everything, max(frames // 10, 300), arguments.seed)
-    text = f"{table([flat, growing], bound)}\n{where}\n"
-    print(text)
-    if arguments.json:
-        content = {"machine": where, "bound": bound, "streams": [asdict(flat), asdict(growing)]}
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(content, indent=1) + "\n")
-    if arguments.markdown:
-        arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
-        arguments.markdown.write_text(text)
-    passed = flat.slope <= bound and flat.banks_slope <= bound < growing.slope
-    if not passed:
-        print("A bound is missed.", file=sys.stderr)
-    return 0 if passed else 1
+    return Outcome(
+        {
+            "machine": arguments.machine,
+            "bound": bound,
+            "streams": [asdict(flat), asdict(growing)],
+        },
+        table([flat, growing], bound),
+        f"resident memory grows by {flat.slope:.0f} bytes a frame over {frames} frames, banks by "
+        f"{flat.banks_slope:.1f} (bound {bound:.0f}); {growing.slope:.0f} where all is kept",
+        [
+            Bound("slope of resident memory", flat.slope, most=bound),
+            Bound("slope of the banks", flat.banks_slope, most=bound),
+            Bound("slope where all is kept", growing.slope, least=bound),
+        ],
+    )
 
+
+BENCHMARK = Benchmark(
+    "benchmarks.memory",
+    __doc__,
+    measure,
+    options,
+    quick={"frames": 700},
+    quick_means="700 frames",
+    keeps_results=False,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCHMARK.run())

@@ -3,31 +3,27 @@
 The same held-out scenes and clips in float32 and in bfloat16, in one run: panoptic quality, the
 pixels that get another label, SAM 2's masks from exact boxes alone, and objects followed through
 clips. Results go to ``benchmarks/results/precision.json`` and ``.md``, with what the processor
-has for bfloat16; the last line is the verdict, and the exit code is 1 if a bound is missed.
-
-``--quick`` is under a minute on two cores, and writes nothing but ``--json``.
+has for bfloat16. Exits with 1 if a bound is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from benchmarks.host import clock, describe
+from benchmarks.lib.frame import Benchmark, Bound, Outcome, add_device
+from benchmarks.lib.host import clock
 from benchmarks.quality import FEW_WORDS, SIZE, words_for
-from panoptic.commands.options import quiet
 from panoptic.demo.artwork import UNSEEN_VENDOR, load_artwork
 from panoptic.demo.clips import Clip, make_clip
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import HELD_OUT_WORLD, Scene, World, demo_vocabulary
-from panoptic.devices import choose_device
 from panoptic.measure.evaluate_pictures import evaluate
 from panoptic.pipeline import PanopticPipeline
 from panoptic.results.segmentation import PanopticSegmentation
@@ -40,7 +36,6 @@ from training.sam2_prompts import box_of
 T = TypeVar("T")
 # Seen and unseen in training, and both in packages of the extra "demo".
 ARTWORK = {"seen": ("twemoji",), "unseen": (UNSEEN_VENDOR,)}
-RESULTS = Path(__file__).parent / "results"
 EXACT = "float32"
 LEAST_PIXELS = 40  # of a thing whose mask is asked for
 # What may be lost at most, in points of a hundred, as a mean over both artworks; and pixels that
@@ -52,7 +47,7 @@ OTHER_LABEL = 2.0
 ENOUGH_SCENES = 100
 
 
-def measure(
+def measure_artwork(
     dtypes: Sequence[str], device: str, artwork: str, scenes: int, clips: int, frames: int
 ) -> dict[str, Any]:
     """The figures of one artwork: by dtype, and between the first dtype and the others."""
@@ -149,25 +144,33 @@ def losses(found: dict[str, Any], dtype: str) -> dict[str, float]:
     }
 
 
-def verdict(results: dict[str, Any]) -> tuple[bool, str]:
-    """Whether everything is within the bounds, and that in a sentence."""
+def bounds_of(results: dict[str, Any]) -> list[Bound]:
+    """Losses in points of a hundred, as means over both artworks, and pixels with another label."""
     dtype = results["dtype"]
-    lost = {
-        name: float(np.mean([losses(each, dtype)[name] for each in results["artwork"].values()]))
-        for name in BOUNDS
-    }
     wider = max(1.0, (ENOUGH_SCENES / results["scenes"]) ** 0.5)
-    bounds = BOUNDS | {"PQ": BOUNDS["PQ"] * wider}
-    pixels = max(
-        found["against float32"][dtype]["pixels with another label"]
-        for found in results["artwork"].values()
-    )
-    good = pixels <= OTHER_LABEL and all(lost[name] <= bounds[name] for name in bounds)
-    told = ", ".join(f"{n} {lost[n]:+.2f} (at most {bounds[n]:g})" for n in bounds)
-    return good, (
-        f"{'Within the bounds' if good else 'OUT OF BOUNDS'}: {dtype} loses, in points: {told}; "
-        f"at most {pixels:.2f} % of pixels get another label (allowed {OTHER_LABEL:g}). "
-        f"'auto' on this device is {results['auto']}."
+    most = BOUNDS | {"PQ": BOUNDS["PQ"] * wider}
+    artwork = results["artwork"].values()
+    return [
+        *(
+            Bound(name, float(np.mean([losses(each, dtype)[name] for each in artwork])), most=bound)
+            for name, bound in most.items()
+        ),
+        Bound(
+            "% of pixels with another label",
+            max(each["against float32"][dtype]["pixels with another label"] for each in artwork),
+            most=OTHER_LABEL,
+        ),
+    ]
+
+
+def verdict(results: dict[str, Any]) -> str:
+    """The bounds in a sentence."""
+    *lost, pixels = bounds_of(results)
+    told = ", ".join(f"{b.name} {b.value:+.2f} (at most {b.most:g})" for b in lost)
+    return (
+        f"{results['dtype']} loses, in points: {told}; "
+        f"at most {pixels.value:.2f} % of pixels get another label (allowed {pixels.most:g}). "
+        f"'auto' on this device is {results['auto']}"
     )
 
 
@@ -189,52 +192,46 @@ def table(results: dict[str, Any]) -> str:
             lines.append(f"| {artwork} | {name} | {' | '.join(cells)} |")
         for name, value in found["against float32"][results["dtype"]].items():
             lines.append(f"| {artwork} | {name} | | {value:.2f} |")
-    lines += ["", f"{results['seconds']:.0f} seconds on {results['machine']}."]
-    return "\n".join([*lines, "", verdict(results)[1]]) + "\n"
+    return "\n".join(lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--device", help="default: a GPU if there is one")
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("bfloat16", "float16"), default="bfloat16")
     parser.add_argument("--scenes", type=int, default=100, help="of each artwork")
     parser.add_argument("--clips", type=int, default=8, help="of each artwork")
     parser.add_argument("--frames", type=int, default=25, help="of each clip")
-    parser.add_argument("--quick", action="store_true", help="a few scenes and clips")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here too")
-    arguments = parser.parse_args()
-    quiet()
-    device = choose_device(arguments.device)
+    add_device(parser)
+
+
+def measure(arguments: argparse.Namespace) -> Outcome:
+    device = arguments.device
     if device == "cpu":
         torch.set_num_threads(1)  # models as small as these get no quicker with more
-    scenes, clips, frames = arguments.scenes, arguments.clips, arguments.frames
-    if arguments.quick:
-        scenes, clips, frames = 16, 2, 13
+    counts = arguments.scenes, arguments.clips, arguments.frames
     start = time.perf_counter()
     results: dict[str, Any] = {
         **{"dtype": arguments.dtype, "auto": name_of(choose_dtype(device))},
         "clock": "the processor's, one thread" if device == "cpu" else "the clock's",
-        **{"scenes": scenes, "clips": clips, "frames": frames},
+        **dict(zip(("scenes", "clips", "frames"), counts, strict=True)),
         "artwork": {
-            artwork: measure((EXACT, arguments.dtype), device, artwork, scenes, clips, frames)
+            artwork: measure_artwork((EXACT, arguments.dtype), device, artwork, *counts)
             for artwork in ARTWORK
         },
     }
-    results |= {"seconds": round(time.perf_counter() - start, 1), "machine": describe(device)}
-    good, sentence = verdict(results)
-    results["verdict"] = sentence
-    written = [arguments.json] if arguments.json else []
-    if not arguments.quick:
-        RESULTS.mkdir(exist_ok=True)
-        written.append(RESULTS / "precision.json")
-        (RESULTS / "precision.md").write_text(table(results), encoding="utf-8")
-    for path in written:
-        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(table(results), end="")
-    return 0 if good else 1
+    seconds = round(time.perf_counter() - start, 1)
+    results |= {"seconds": seconds, "machine": arguments.machine, "verdict": verdict(results)}
+    return Outcome(results, table(results), results["verdict"], bounds_of(results))
 
+
+BENCHMARK = Benchmark(
+    "benchmarks.precision",
+    __doc__,
+    measure,
+    options,
+    quick={"scenes": 16, "clips": 2, "frames": 13},
+    quick_means=f"16 scenes, so that PQ may lose {(ENOUGH_SCENES / 16) ** 0.5:g} times as much, "
+    "and 2 clips",
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(BENCHMARK.run())

@@ -5,6 +5,9 @@ the whole vocabulary, on artwork that the models know from training and on a ven
 never seen; by our pipeline and, from the same boxes and heatmaps, by the plain recipe. Results go
 to ``benchmarks/results/quality.json`` and ``.md``.
 
+Exits with 1 where PQ of ours is below the least for 12 words, or its lead on the plain recipe too
+small.
+
 ``--fit`` fits the quality score instead, on scenes of a third world (training artwork only), and
 writes its weights beside the models.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,14 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.host import describe
-from benchmarks.plain_recipe import plain_recipe
-from benchmarks.stages import Stages
-from panoptic.commands.options import quiet
+from benchmarks.lib.artwork import QUICK_MEANS, artwork
+from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome, add_device
+from benchmarks.lib.plain_recipe import plain_recipe
+from benchmarks.lib.stages import Stages
 from panoptic.compose.quality import Evidence, QualityModel, roc_auc
-from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, Artwork, load_artwork
+from panoptic.demo.artwork import Artwork, load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, Scene, World, demo_vocabulary
-from panoptic.devices import choose_device
 from panoptic.io.progress import ProgressBar
 from panoptic.measure.evaluate_pictures import PanopticReport, evaluate, segment_ious
 from panoptic.pipeline import PanopticPipeline
@@ -36,18 +39,18 @@ from panoptic.presets import DEMO_WEIGHTS
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
-ROOT = Path(__file__).parent.parent
 SIZE = (192, 192)
 FEW_WORDS = 12
 GOOD_IOU = 0.75
 # Thresholds and settings were chosen on scenes of world TUNING, the quality score is fitted on
 # those of world FITTING; both have textures and scenes of their own.
 TUNING_WORLD, FITTING_WORLD = HELD_OUT_WORLD + 1, HELD_OUT_WORLD + 2
-ARTWORK = {"seen": TRAINING_VENDORS, "unseen": (UNSEEN_VENDOR,)}
 METHODS = ("ours", "plain recipe", "plain recipe, surest painted last")
 # (artwork) -> least and goal of our PQ; least lead over the plain recipe.
 DEMANDS = {"seen": (60, 80), "unseen": (40, 60)}
 LEAST_LEAD = 5
+# A few scenes are far from the mean of hundreds: in a quick run PQ may be so much lower.
+QUICK_ALLOWANCE = 20
 
 
 @dataclass
@@ -109,11 +112,12 @@ def label(
     into.predictions["ours"].append(trace.result)
     into.stages.add(trace, scene.truth)
     if plain:
+        encoded = pipeline.segmenter.encode(scene.image)
         for name in METHODS[1:]:
-            # The picture is still set in the segmenter.
             into.predictions[name].append(
                 plain_recipe(
                     pipeline.segmenter,
+                    encoded,
                     trace.boxes,
                     trace.heatmaps,
                     vocabulary,
@@ -138,7 +142,7 @@ def scenes_of(world: World, count: int) -> Iterator[tuple[int, Scene]]:
             bar.advance()
 
 
-def measure(
+def measure_condition(
     pipeline: PanopticPipeline, world: World, count: int, asked: int | None, plain: bool = True
 ) -> Condition:
     condition = Condition()
@@ -195,22 +199,36 @@ def table(results: dict[str, Any]) -> str:
             shown = "share of segments with an IoU below 0.75" if name == "bad segments" else name
             shown = shown if name == "bad segments" else title + shown
             lines.append(f"| {shown} | {' | '.join(cells)} |")
-    least = min(
+    lead = least_lead(results)
+    lines += ["", f"Least lead over the plain recipe: {lead:.1f} PQ (asked: {LEAST_LEAD})."]
+    return "\n".join(lines)
+
+
+def least_lead(results: dict[str, Any]) -> float:
+    """PQ by which ours is ahead of the plain recipe, where it is the least."""
+    return min(
         found["ours"]["all"]["pq"] - found["plain recipe"]["all"]["pq"]
         for found in results["conditions"].values()
-        if "plain recipe" in found
     )
-    lines += ["", f"Least lead over the plain recipe: {least:.1f} PQ (asked: {LEAST_LEAD})."]
-    lines += ["", f"{results['seconds']:.0f} seconds on {results['machine']}."]
-    return "\n".join(lines) + "\n"
 
 
-def fit(pipeline: PanopticPipeline, artwork: Artwork, count: int, output: Path) -> None:
+def bounds_of(results: dict[str, Any], allowance: float = 0) -> list[Bound]:
+    """PQ with few words asked may be ``allowance`` below what is asked for."""
+    found = [
+        Bound(f"PQ, {key}", condition["ours"]["all"]["pq"], least=DEMANDS[artwork][0] - allowance)
+        for key, condition in results["conditions"].items()
+        for artwork, words in [key.split(", ")]
+        if words == f"{FEW_WORDS} words"
+    ]
+    return [*found, Bound("lead over the plain recipe", least_lead(results), least=LEAST_LEAD)]
+
+
+def fit(pipeline: PanopticPipeline, pictures: Artwork, count: int, output: Path) -> Outcome:
     """Fits the quality score and writes it to ``output``."""
-    world = World(artwork, seed=FITTING_WORLD)
+    world = World(pictures, seed=FITTING_WORLD)
     judged = Judged()
     for asked in (FEW_WORDS, None):
-        part = measure(pipeline, world, count, asked, plain=False).judged
+        part = measure_condition(pipeline, world, count, asked, plain=False).judged
         judged.evidence += part.evidence
         judged.is_thing += part.is_thing
         judged.ious += part.ious
@@ -218,49 +236,60 @@ def fit(pipeline: PanopticPipeline, artwork: Artwork, count: int, output: Path) 
     model = QualityModel.fit(judged.evidence, judged.is_thing, good)
     output.write_text(json.dumps(model.to_dict(), indent=1) + "\n", encoding="utf-8")
     scores = [model(e, t) for e, t in zip(judged.evidence, judged.is_thing, strict=True)]
-    print(
+    auc = roc_auc(scores, good)
+    verdict = (
         f"{len(good)} segments, {sum(good)} of them good; area under the ROC curve on these: "
-        f"{roc_auc(scores, good):.3f}; written to {output}"
+        f"{auc:.3f}; written to {output}"
     )
+    numbers = {"segments": len(good), "good": sum(good), "auc": auc}
+    return Outcome(numbers, "", verdict, stem=None)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=int, default=200, help="of each artwork (default: 200)")
     parser.add_argument("--models", default="demo", help="a preset, or a folder of models")
-    parser.add_argument("--artwork", nargs="+", choices=list(ARTWORK), default=list(ARTWORK))
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results")
-    parser.add_argument("--device", help="default: a GPU if there is one")
+    parser.add_argument("--artwork", nargs="+", choices=list(DEMANDS), default=list(DEMANDS))
     parser.add_argument("--fit", action="store_true", help="fit the quality score instead")
     parser.add_argument("--fitted", type=Path, default=DEMO_WEIGHTS / "quality.json")
-    arguments = parser.parse_args()
-    quiet()
-    device = choose_device(arguments.device)
-    pipeline = PanopticPipeline.from_pretrained(arguments.models, device=device)
+    add_device(parser)
+
+
+def measure(arguments: argparse.Namespace) -> Outcome:
+    pipeline = PanopticPipeline.from_pretrained(arguments.models, device=arguments.device)
+    vendors = artwork(arguments.quick)
     if arguments.fit:
-        fit(pipeline, load_artwork(TRAINING_VENDORS), arguments.scenes, arguments.fitted)
-        return
+        if arguments.quick:
+            raise NotMeasured(
+                "a quick run has too few scenes to fit on: leave out --quick or --fit"
+            )
+        return fit(pipeline, load_artwork(vendors["seen"]), arguments.scenes, arguments.fitted)
     start = time.perf_counter()
     conditions = {}
-    for artwork in arguments.artwork:
-        world = World(load_artwork(ARTWORK[artwork]), seed=HELD_OUT_WORLD)
+    for name in arguments.artwork:
+        world = World(load_artwork(vendors[name]), seed=HELD_OUT_WORLD)
         for asked in (FEW_WORDS, None):
-            found = measure(pipeline, world, arguments.scenes, asked)
-            conditions[f"{artwork}, {asked or 'all'} words"] = report_of(found)
+            found = measure_condition(pipeline, world, arguments.scenes, asked)
+            conditions[f"{name}, {asked or 'all'} words"] = report_of(found)
     results = {
         "scenes": arguments.scenes,
         "seconds": round(time.perf_counter() - start, 1),
-        "machine": describe(device),
+        "machine": arguments.machine,
         "conditions": conditions,
     }
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    (arguments.output / "quality.json").write_text(json.dumps(results, indent=1) + "\n")
-    text = table(results)
-    (arguments.output / "quality.md").write_text(text)
-    print(text)
+    told = ", ".join(f"{each['ours']['all']['pq']:.1f} {key}" for key, each in conditions.items())
+    verdict = f"PQ {told}; lead over the plain recipe at least {least_lead(results):.1f}"
+    allowance = QUICK_ALLOWANCE if arguments.quick else 0
+    return Outcome(results, table(results), verdict, bounds_of(results, allowance))
 
+
+BENCHMARK = Benchmark(
+    "benchmarks.quality",
+    __doc__,
+    measure,
+    options,
+    quick={"scenes": 8},
+    quick_means=f"8 scenes an artwork, PQ may be {QUICK_ALLOWANCE} below its least; {QUICK_MEANS}",
+)
 
 if __name__ == "__main__":
-    main()
+    sys.exit(BENCHMARK.run())

@@ -4,15 +4,16 @@ Every video file of a folder is opened, decoded from end to end, and a few frame
 forward and backward with a randomly initialised model of the real size (or ``--checkpoint``).
 Each clip runs in a process of its own, so that its peak memory is its own.
 
-Exits with 1 if a clip does not decode or track. ``--quick`` tracks two frames of one clip.
+An error in a clip ends it all, and so does one that decodes to fewer frames than it says or
+whose masks have another size. Without a folder of clips, ``--quick`` takes one that it draws.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,12 @@ import numpy as np
 import torch
 
 import sam2core
-from benchmarks.host import describe, peak_bytes
+from benchmarks.lib.clip_files import write_video
+from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome
+from benchmarks.lib.host import peak_bytes
+from panoptic.demo.artwork import load_artwork
+from panoptic.demo.clips import make_clip
+from panoptic.demo.scenes import HELD_OUT_WORLD, World
 from sam2core.config import Sam2Config
 from sam2core.frames import VideoFile, prefetch
 
@@ -58,7 +64,7 @@ class Clip:
     peak: int
 
 
-def run(job: Job) -> Clip:
+def measure_clip(job: Job) -> Clip:
     torch.set_num_threads(job.threads)
     start = time.perf_counter()
     video = VideoFile(job.path)
@@ -129,12 +135,7 @@ def table(clips: list[Clip]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.real_clips", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="two frames of one clip")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--media", type=Path, default=MEDIA, help="folder of video files")
     parser.add_argument(
         "--checkpoint", default="tiny", help="size of a random model, or what sam2core.load takes"
@@ -144,39 +145,56 @@ def main() -> int:
     parser.add_argument("--objects", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    paths = [p for p in sorted(arguments.media.glob("*")) if p.suffix.lower() in ENDINGS]
-    if not paths:
-        print(f"There are no video files in {arguments.media}; see --media.", file=sys.stderr)
-        return 1
-    jobs = [
-        Job(
-            path,
-            arguments.checkpoint,
-            arguments.image_size,
-            2 if arguments.quick else arguments.frames,
-            arguments.objects,
-            arguments.threads,
-            arguments.seed,
-        )
-        for path in (paths[:1] if arguments.quick else paths)
-    ]
-    start = time.perf_counter()
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        clips = list(pool.imap(run, jobs))  # an error in a clip ends it all, with its traceback
-    where = f"{describe()}; {time.perf_counter() - start:.0f} s"
-    about = f"{arguments.checkpoint}, {arguments.image_size} pixels, {arguments.objects} objects"
-    text = f"{about}\n\n{table(clips)}\n{where}\n"
-    print(text)
-    if arguments.json:
-        content = {"machine": where, "model": about, "clips": [asdict(c) for c in clips]}
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(content, indent=1) + "\n")
-    if arguments.markdown:
-        arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
-        arguments.markdown.write_text(text)
-    return 0
 
+
+def measure(arguments: argparse.Namespace) -> Outcome:
+    paths = [p for p in sorted(arguments.media.glob("*")) if p.suffix.lower() in ENDINGS]
+    if arguments.quick:
+        paths = sorted(paths, key=lambda path: path.stat().st_size)[:1]
+    with tempfile.TemporaryDirectory() as folder:
+        if not paths and arguments.quick:
+            paths = [draw_clip(Path(folder) / "drawn.mkv")]
+        if not paths:
+            raise NotMeasured(f"there are no video files in {arguments.media}; see --media")
+        jobs = [
+            Job(
+                path,
+                arguments.checkpoint,
+                arguments.image_size,
+                arguments.frames,
+                arguments.objects,
+                arguments.threads,
+                arguments.seed,
+            )
+            for path in paths
+        ]
+        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            clips = list(pool.imap(measure_clip, jobs))
+    about = f"{arguments.checkpoint}, {arguments.image_size} pixels, {arguments.objects} objects"
+    most = max(clip.peak for clip in clips) / 2**20
+    return Outcome(
+        {"machine": arguments.machine, "model": about, "clips": [asdict(c) for c in clips]},
+        f"{about}\n\n{table(clips)}",
+        f"{len(clips)} of {len(paths)} clips decoded and tracked; peak memory {most:.0f} MiB",
+        [Bound("clips", len(clips), least=len(paths))],
+    )
+
+
+def draw_clip(path: Path) -> Path:
+    world = World(load_artwork(), seed=HELD_OUT_WORLD)
+    write_video(path, make_clip(world, "pan", 0, 12, (180, 320)).frames)
+    return path
+
+
+BENCHMARK = Benchmark(
+    "benchmarks.real_clips",
+    __doc__,
+    measure,
+    options,
+    quick={"frames": 2, "image_size": 512},
+    quick_means="two frames forward and two back of the smallest clip, 512 pixels",
+    keeps_results=False,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCHMARK.run())

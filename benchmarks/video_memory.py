@@ -13,20 +13,18 @@ from __future__ import annotations
 import argparse
 import functools
 import io
-import json
 import multiprocessing
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.host import describe, peak_bytes, resident_bytes
-from panoptic.commands.options import quiet
+from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome
+from benchmarks.lib.host import peak_bytes, resident_bytes
 from panoptic.demo.artwork import load_artwork
 from panoptic.demo.clips import make_clip
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
@@ -35,7 +33,6 @@ from panoptic.settings.video import VideoSettings
 from panoptic.video.session import VideoSession
 from sam2core.config import Sam2Config
 
-ROOT = Path(__file__).parent.parent
 SIZE = (128, 128)
 SCENARIOS = ("late-entry", "leave-and-return", "medley", "behind-thing", "cut-back")
 CLIP = 50
@@ -87,7 +84,7 @@ def slope(values: list[int]) -> float:
     return float(np.polyfit(np.arange(len(values)) * SAMPLED_EVERY, values, 1)[0])
 
 
-def measure(pipeline: PanopticPipeline, frames: int, settings: VideoSettings) -> dict[str, Any]:
+def label(pipeline: PanopticPipeline, frames: int, settings: VideoSettings) -> dict[str, Any]:
     from tqdm import tqdm
 
     session = pipeline.video_session(demo_vocabulary(), settings)
@@ -141,30 +138,36 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=5000)
     parser.add_argument("--max-remembered", type=int, default=64, help="appearances kept (64)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results")
-    arguments = parser.parse_args()
-    quiet()
+
+
+def measure(arguments: argparse.Namespace) -> Outcome:
+    if arguments.frames < 10 * SAMPLED_EVERY:
+        raise NotMeasured(f"a tenth of the stream needs {SAMPLED_EVERY} frames: give more --frames")
     torch.set_num_threads(1)
     pipeline = PanopticPipeline.from_pretrained("demo")
     settings = VideoSettings(max_remembered=arguments.max_remembered)
-    found = measure(pipeline, arguments.frames, settings)
-    found["machine"] = describe()
-    text = f"{table(found)}\n{found['machine']}\n"
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "video_memory.json").write_text(json.dumps(found, indent=1) + "\n")
-    (arguments.out / "video_memory.md").write_text(text)
-    print(text)
-    if found["slope"] > found["bound"]:
-        print("The bound is missed.", file=sys.stderr)
-        return 1
-    return 0
+    found = label(pipeline, arguments.frames, settings)
+    found["machine"] = arguments.machine
+    return Outcome(
+        found,
+        table(found),
+        f"resident memory grows by {found['slope']:.0f} bytes a frame over {found['frames']} "
+        f"frames (bound {found['bound']:.0f})",
+        [Bound("slope of resident memory", found["slope"], most=found["bound"])],
+    )
 
+
+BENCHMARK = Benchmark(
+    "benchmarks.video_memory",
+    __doc__,
+    measure,
+    options,
+    quick={"frames": 10 * SAMPLED_EVERY},
+    quick_means=f"{10 * SAMPLED_EVERY} frames, over which memory takes few of its steps",
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCHMARK.run())

@@ -5,50 +5,53 @@ a vendor that they have never seen, 12 words asked of each (those of the clip an
 compared with two plain ways on the same models: the first frame's segments propagated without
 discovery, correction or cuts, and every frame labelled for itself with ids matched by IoU.
 ``--ablate`` adds ours with one mechanism switched off at a time. Results go to
-``benchmarks/results/video_quality.json`` and ``.md``.
+``benchmarks/results/video_quality.json`` and ``.md``. Exits with 1 where ours, over all clips, is
+below what is asked for, or behind one of the plain ways.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import multiprocessing
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.host import describe
-from benchmarks.video_cuts import CutCount, count_cuts
-from benchmarks.video_methods import FRAMES, OURS, PLAIN, ablations, label
+from benchmarks.lib.artwork import QUICK_MEANS
+from benchmarks.lib.artwork import artwork as vendors_of
+from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome, add_device
+from benchmarks.lib.video_cuts import CutCount, count_cuts
+from benchmarks.lib.video_methods import FRAMES, OURS, PLAIN, ablations, label
 from panoptic.commands.options import quiet
-from panoptic.demo.artwork import TRAINING_VENDORS, UNSEEN_VENDOR, load_artwork
+from panoptic.demo.artwork import load_artwork
 from panoptic.demo.clips import Clip, make_clip
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
-from panoptic.devices import choose_device
 from panoptic.measure.evaluate_video import evaluate_video
 from panoptic.measure.video_report import VideoReport
 from panoptic.pipeline import PanopticPipeline
 from prompts import Vocabulary
 
-ROOT = Path(__file__).parent.parent
 SIZE = (192, 192)
 WORDS = 12
-ARTWORK = {"seen": TRAINING_VENDORS, "unseen": (UNSEEN_VENDOR,)}
+ARTWORK = ("seen", "unseen")
 METHODS = (OURS, PLAIN, FRAMES)
 GOAL_VPQ, LEAST_VPQ, LEAST_CLEAN, LEAST_KEPT = 70, 50, 95, 70
+# Of a few short clips only VPQ is judged, and may be so much lower.
+QUICK_ALLOWANCE = 20
 HEAD = ("VPQ", "things", "stuff", "STQ", "AQ", "SQ", "J&F", "id switches", "kept", "clean cuts")
 
 
 @dataclass(frozen=True)
 class Job:
     artwork: str
+    vendors: tuple[str, ...]
     scenario: str
     number: int
     frames: int
@@ -58,7 +61,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LabelledClip:
     """One clip, labelled by one method; seconds for all of its frames."""
 
     artwork: str
@@ -80,8 +83,8 @@ def load(models: str, device: str) -> PanopticPipeline:
 
 
 @cache
-def world(artwork: str) -> World:
-    return World(load_artwork(ARTWORK[artwork]), seed=HELD_OUT_WORLD)
+def world(vendors: tuple[str, ...]) -> World:
+    return World(load_artwork(vendors), seed=HELD_OUT_WORLD)
 
 
 def words_for(clip: Clip, seed: Sequence[int]) -> Vocabulary:
@@ -94,9 +97,9 @@ def words_for(clip: Clip, seed: Sequence[int]) -> Vocabulary:
     return Vocabulary.from_categories(c for c in everything if c.id in wanted)
 
 
-def run(job: Job) -> list[Outcome]:
+def run(job: Job) -> list[LabelledClip]:
     pipeline = load(job.models, job.device)
-    clip = make_clip(world(job.artwork), job.scenario, job.number, job.frames, SIZE)
+    clip = make_clip(world(job.vendors), job.scenario, job.number, job.frames, SIZE)
     vocabulary = words_for(clip, (2, job.number))
     outcomes = []
     for method in job.methods:
@@ -106,11 +109,11 @@ def run(job: Job) -> list[Outcome]:
         name = f"{job.artwork}/{job.scenario}/{job.number}"
         report = evaluate_video(labelled, clip.truth, name=name)
         cuts = count_cuts(labelled, clip.truth, clip.cuts)
-        outcomes.append(Outcome(job.artwork, job.scenario, method, report, cuts, seconds))
+        outcomes.append(LabelledClip(job.artwork, job.scenario, method, report, cuts, seconds))
     return outcomes
 
 
-def figures(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+def figures(outcomes: Sequence[LabelledClip]) -> dict[str, float | None]:
     """The measures over clips, in percent but for the id switches of things and the counts."""
     total = VideoReport.total(o.report for o in outcomes)
     cuts = sum((o.cuts for o in outcomes), CutCount())
@@ -159,8 +162,30 @@ def tables(results: dict[str, Any]) -> str:
     asked = f"Asked: VPQ {GOAL_VPQ}, at least {LEAST_VPQ}; clean cuts {LEAST_CLEAN}; kept "
     lead = f" VPQ of ours, all clips: {', '.join(leads)}." if leads else ""
     parts.append(f"{asked}{LEAST_KEPT}.{lead}")
-    parts.append(f"{results['seconds']:.0f} seconds on {results['machine']}.")
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
+
+
+def bounds_of(results: dict[str, Any], quick: bool) -> list[Bound]:
+    """Of ours, over all clips; of what there was none of (cuts, returns), nothing is asked."""
+    whole = results["tables"]["all"]
+    if OURS not in whole:
+        return []
+    ours = whole[OURS]
+    if quick:
+        return [Bound("VPQ", ours["VPQ"], least=LEAST_VPQ - QUICK_ALLOWANCE)]
+    asked = {"VPQ": LEAST_VPQ, "kept": LEAST_KEPT, "clean cuts": LEAST_CLEAN}
+    return [
+        *(
+            Bound(name, ours[name], least=least)
+            for name, least in asked.items()
+            if ours[name] is not None
+        ),
+        *(
+            Bound(f"lead on {method}", ours["VPQ"] - whole[method]["VPQ"], least=0)
+            for method in (PLAIN, FRAMES)
+            if method in whole
+        ),
+    ]
 
 
 def _cell(name: str, found: dict[str, float | None], ours: bool) -> str:
@@ -176,10 +201,10 @@ def _cell(name: str, found: dict[str, float | None], ours: bool) -> str:
     return f"**{text}**" if ours and least is not None and value < least else text
 
 
-def gathered(outcomes: Sequence[Outcome], methods: Sequence[str]) -> dict[str, Any]:
+def gathered(outcomes: Sequence[LabelledClip], methods: Sequence[str]) -> dict[str, Any]:
     """Tables by title: all clips, each artwork, each scenario."""
 
-    def table(part: Sequence[Outcome]) -> dict[str, dict[str, float | None]]:
+    def table(part: Sequence[LabelledClip]) -> dict[str, dict[str, float | None]]:
         by_method = {m: [o for o in part if o.method == m] for m in methods}
         return {method: figures(found) for method, found in by_method.items() if found}
 
@@ -191,7 +216,7 @@ def gathered(outcomes: Sequence[Outcome], methods: Sequence[str]) -> dict[str, A
     return found
 
 
-def labelled(jobs: Sequence[Job], workers: int) -> Iterator[list[Outcome]]:
+def labelled(jobs: Sequence[Job], workers: int) -> Iterator[list[LabelledClip]]:
     if workers == 1:
         yield from map(run, jobs)
         return
@@ -199,31 +224,31 @@ def labelled(jobs: Sequence[Job], workers: int) -> Iterator[list[Outcome]]:
         yield from pool.imap_unordered(run, jobs)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=2, help="a scenario and artwork (2)")
     parser.add_argument("--frames", type=int, default=48, help="a clip (48)")
     parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    parser.add_argument("--artwork", nargs="+", choices=list(ARTWORK), default=list(ARTWORK))
+    parser.add_argument("--artwork", nargs="+", choices=ARTWORK, default=list(ARTWORK))
     parser.add_argument("--ablate", action="store_true", help="without each mechanism, too")
     parser.add_argument("--only", nargs="+", metavar="METHOD", help=f"of {', '.join(METHODS)}")
     parser.add_argument("--models", default="demo", help="a preset, or a folder of models")
-    parser.add_argument("--device", help="default: a GPU if there is one")
     parser.add_argument("--workers", type=int, default=1, help="clips at a time (1)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results")
-    parser.add_argument("--name", default="video_quality", help="of the files in --out")
-    arguments = parser.parse_args()
-    device = choose_device(arguments.device)
+    parser.add_argument("--name", default="video_quality", help="of the files in --results")
+    add_device(parser)
+
+
+def measure(arguments: argparse.Namespace) -> Iterator[Outcome]:
+    """After every clip what there is by then."""
     methods = (*METHODS, *ablations()) if arguments.ablate else METHODS
     if arguments.only:
         unknown = set(arguments.only) - set(methods)
         if unknown:
-            parser.error(f"there is no method {sorted(unknown)}; there are {list(methods)}")
+            raise NotMeasured(f"there is no method {sorted(unknown)}; there are {list(methods)}")
         methods = tuple(m for m in methods if m in arguments.only)
+    vendors = vendors_of(arguments.quick)
+    fixed = (arguments.frames, methods, arguments.models, arguments.device)
     jobs = [
-        Job(artwork, scenario, number, arguments.frames, methods, arguments.models, device)
+        Job(artwork, vendors[artwork], scenario, number, *fixed)
         for number in range(arguments.clips)
         for artwork in arguments.artwork
         for scenario in arguments.scenario
@@ -231,8 +256,7 @@ def main() -> None:
     from tqdm import tqdm
 
     start = time.perf_counter()
-    found: list[list[Outcome]] = []
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    found: list[list[LabelledClip]] = []
     for outcomes in tqdm(
         labelled(jobs, arguments.workers), total=len(jobs), unit="clip", disable=None, leave=False
     ):
@@ -241,18 +265,22 @@ def main() -> None:
         results = {
             **{"clips": len(found), "frames": arguments.frames},
             "seconds": round(time.perf_counter() - start, 1),
-            "machine": describe(device),
+            "machine": arguments.machine,
             "tables": gathered(order, methods),
         }
-        # Written after every clip: what there is can be looked at, and an end before the end
-        # leaves what was measured.
-        content = json.dumps(results, indent=1)
-        (arguments.out / f"{arguments.name}.json").write_text(content + "\n", encoding="utf-8")
-        (arguments.out / f"{arguments.name}.md").write_text(tables(results), encoding="utf-8")
-    print((arguments.out / f"{arguments.name}.md").read_text(encoding="utf-8"))
+        told = ", ".join(
+            f"{row['VPQ']:.1f} {name}" for name, row in results["tables"]["all"].items()
+        )
+        yield Outcome(
+            results,
+            tables(results),
+            f"VPQ over {len(found)} clips: {told} (goal {GOAL_VPQ})",
+            bounds_of(results, arguments.quick),
+            arguments.name,
+        )
 
 
-def _place(outcome: Outcome, jobs: Sequence[Job]) -> int:
+def _place(outcome: LabelledClip, jobs: Sequence[Job]) -> int:
     return next(
         i
         for i, job in enumerate(jobs)
@@ -260,5 +288,15 @@ def _place(outcome: Outcome, jobs: Sequence[Job]) -> int:
     )
 
 
+BENCHMARK = Benchmark(
+    "benchmarks.video_quality",
+    __doc__,
+    measure,
+    options,
+    quick={"clips": 1, "frames": 16, "scenario": ["leave-and-return", "cut-back"]},
+    quick_means=f"two clips of 16 frames an artwork, VPQ may be {QUICK_ALLOWANCE} below its least "
+    f"and is all that is judged; {QUICK_MEANS}",
+)
+
 if __name__ == "__main__":
-    main()
+    sys.exit(BENCHMARK.run())

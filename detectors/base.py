@@ -167,6 +167,10 @@ class ThingSettings:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if self.max_boxes < 1:
             raise ValueError(f"max_boxes must be 1 or more, got {self.max_boxes}")
+        if self.names_per_caption is not None and self.names_per_caption < 1:
+            raise ValueError(
+                f"names_per_caption must be 1 or more, or None, got {self.names_per_caption}"
+            )
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from detectors.base import Heatmaps, check_image
 from detectors.image_transform import ImageTransform
-from detectors.pretrained import autocast, load_model
+from detectors.pretrained import TOKENIZING, autocast, load_model
 from prompts.vocabulary import Category, Vocabulary
 
 
@@ -129,9 +129,11 @@ class ClipSeg:
         phrases = tuple(phrase for category in categories for phrase in category.phrases)
         texts = tuple(self.settings.template.format(phrase) for phrase in phrases)
         key = texts, self.dtype
-        if self._embedded is None or self._embedded[0] != key:
-            self._check_known(phrases)
-            encoded = self.tokenizer(list(texts), padding=True, return_tensors="pt")
+        embedded = self._embedded  # read once: another thread may put its own words there
+        if embedded is None or embedded[0] != key:
+            with TOKENIZING:
+                self._check_known(phrases)
+                encoded = self.tokenizer(list(texts), padding=True, return_tensors="pt")
             limit = self.model.config.text_config.max_position_embeddings
             if encoded["input_ids"].shape[1] > limit:
                 longest = max(texts, key=len)
@@ -141,8 +143,8 @@ class ClipSeg:
                 input_ids=encoded["input_ids"].to(self.device),
                 attention_mask=encoded["attention_mask"].to(self.device),
             )
-            self._embedded = key, clip.text_projection(text.pooler_output)
-        return self._embedded[1]
+            embedded = self._embedded = key, clip.text_projection(text.pooler_output)
+        return embedded[1]
 
     def _check_known(self, phrases: Sequence[str]) -> None:
         unknown = self.tokenizer.unk_token_id

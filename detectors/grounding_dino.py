@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ import torch
 from detectors.base import Boxes, ThingSettings, check_image
 from detectors.groundingdino_weights import find_checkpoint, load_original
 from detectors.image_transform import ImageTransform, pad_to_tokens
-from detectors.pretrained import autocast, find_tokenizer, load_model
+from detectors.pretrained import TOKENIZING, autocast, find_tokenizer, load_model
 from detectors.suppression import suppress
 from detectors.token_scores import choose
 from prompts.caption import Caption, captions
@@ -50,6 +53,8 @@ class GroundingDino:
                     f"Grounding DINO needs a BERT dictionary in which {token!r} is token "
                     f"{expected}, this tokenizer has it at {got}"
                 )
+        backbone = model.model.backbone
+        backbone.forward = MethodType(_remembering, backbone)
         self.model = model
         self.tokenizer = tokenizer
         self.transform = transform
@@ -97,9 +102,9 @@ class GroundingDino:
 
     def captions(self, vocabulary: Vocabulary) -> tuple[Caption, ...]:
         """The captions that the vocabulary's things are asked with."""
-        return captions(
-            vocabulary.things, self.tokenizer, self._token_limit, self.settings.names_per_caption
-        )
+        most = self.settings.names_per_caption
+        with TOKENIZING:
+            return captions(vocabulary.things, self.tokenizer, self._token_limit, most)
 
     def detect(self, image: np.ndarray, vocabulary: Vocabulary) -> Boxes:
         """Boxes of the vocabulary's things in an RGB uint8 image (H, W, 3).
@@ -134,7 +139,7 @@ class GroundingDino:
         pixels = torch.stack([p for p, _ in padded]).to(self.device)
         mask = torch.stack([m for _, m in padded]).to(self.device)
         found: list[list[Boxes]] = [[] for _ in images]
-        with _backbone_once(self.model.model.backbone, pixels), autocast(self.device, self.dtype):
+        with _backbone_once(pixels), autocast(self.device, self.dtype):
             for caption in asked:
                 ids = torch.tensor(caption.token_ids, device=self.device).repeat(len(images), 1)
                 output = self.model(pixel_values=pixels, pixel_mask=mask, input_ids=ids)
@@ -161,26 +166,37 @@ class GroundingDino:
         return Boxes(xyxy, category_ids, scores).clipped(height, width)
 
 
+@dataclass
+class _Once:
+    """Pixels, and their features once somebody asked for them."""
+
+    pixels: torch.Tensor
+    features: tuple[list[Any], list[Any]] | None = None
+
+
+_ONCE: ContextVar[_Once | None] = ContextVar("features_of_grounding_dino", default=None)
+
+
 @contextmanager
-def _backbone_once(backbone: torch.nn.Module, pixels: torch.Tensor) -> Iterator[None]:
-    """Within the block, the backbone computes the features of ``pixels`` only once.
-
-    The model has no input for features, so its backbone is made to remember them. Other inputs
-    (of another thread) are computed as ever. The package's backbone takes pixels and mask as one.
-    """
-    compute = type(backbone).forward
-    remembered: list[tuple[list[Any], list[Any]]] = []
-
-    def forward(image: Any, *mask: torch.Tensor) -> tuple[list, list]:
-        if getattr(image, "tensors", image) is not pixels:
-            return compute(backbone, image, *mask)
-        if not remembered:
-            remembered.append(compute(backbone, image, *mask))
-        features, positions = remembered[0]
-        return list(features), list(positions)  # the model appends to them
-
-    backbone.forward = forward
+def _backbone_once(pixels: torch.Tensor) -> Iterator[None]:
+    """Within the block, and in this thread, the features of ``pixels`` are computed only once."""
+    before = _ONCE.set(_Once(pixels))
     try:
         yield
     finally:
-        vars(backbone).pop("forward", None)
+        _ONCE.reset(before)
+
+
+def _remembering(backbone: torch.nn.Module, image: Any, *mask: torch.Tensor) -> tuple[list, list]:
+    """A backbone's ``forward`` that minds ``_backbone_once``: the model takes no features.
+
+    The package's backbone takes pixels and mask as one.
+    """
+    compute = type(backbone).forward
+    once = _ONCE.get()
+    if once is None or getattr(image, "tensors", image) is not once.pixels:
+        return compute(backbone, image, *mask)
+    if once.features is None:
+        once.features = compute(backbone, image, *mask)
+    features, positions = once.features
+    return list(features), list(positions)  # the model appends to them

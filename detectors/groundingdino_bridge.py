@@ -29,6 +29,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,6 +41,7 @@ INSTALL = (
     "pip install 'panoptic-anything[groundingdino]' "
     "&& pip install --no-deps groundingdino-py==0.4.0"
 )
+_ONE_AT_A_TIME = Lock()  # the package's Swin writes each picture's size into its blocks
 _DECLARED: list[torch.library.Library] = []  # a declaration ends with its library
 
 
@@ -102,7 +104,7 @@ class PackageModel(nn.Module):
         from groundingdino.util.misc import NestedTensor
 
         samples = NestedTensor(pixel_values, pixel_mask == 0)  # theirs is True at the padding
-        with _deprecations_ignored():
+        with _ONE_AT_A_TIME, _deprecations_ignored():
             output = self.model(samples, captions=input_ids)
         return SimpleNamespace(logits=output["pred_logits"], pred_boxes=output["pred_boxes"])
 

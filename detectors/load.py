@@ -21,9 +21,9 @@ def load_thing_detector(
 
     Which architecture it is, its configuration says: Grounding DINO and MM Grounding DINO, OWLv2,
     OmDet-Turbo, SAM 3. Grounding DINO's original checkpoints end in ``.pth``; with
-    ``groundingdino-py:`` before the name the authors' package runs them. ``settings`` are those
-    of Grounding DINO's levels; the other families have their own. ``dtype`` is a ``torch.dtype``,
-    by default float32. Raises ``ValueError`` for other architectures.
+    ``groundingdino-py:`` before the name the authors' package runs them. Without ``settings``
+    they are those of :func:`default_settings`. ``dtype`` is a ``torch.dtype``, by default
+    float32. Raises ``ValueError`` for other architectures.
     """
     import torch
 
@@ -43,10 +43,29 @@ def load_thing_detector(
 
     kind = read_config(source).model_type
     if kind in FAMILIES:
-        return ZeroShotDetector.from_pretrained(source, device, dtype)
+        return ZeroShotDetector.from_pretrained(source, device, dtype, settings)
     if kind in ("sam3", "sam3_video"):
-        return Sam3.from_pretrained(source, device, dtype)
+        return Sam3.from_pretrained(source, device, dtype, settings)
     if kind in ("grounding-dino", "mm-grounding-dino"):
         return GroundingDino.from_pretrained(source, device, dtype, settings)
     known = ", ".join(["grounding-dino", "mm-grounding-dino", *FAMILIES, "sam3"])
     raise ValueError(f"{source} is a {kind!r}; detectors of things are {known}")
+
+
+def default_settings(source: str | Path) -> ThingSettings:
+    """The levels that suit a checkpoint's architecture, whose configuration is all that is read.
+
+    Scores of different architectures mean different things. Raises as :func:`load_thing_detector`
+    where there is no configuration.
+    """
+    name = str(source)
+    if name.startswith(PACKAGE) or name.endswith(".pth"):
+        return ThingSettings()
+    from detectors.pretrained import read_config
+    from detectors.sam3 import SETTINGS
+    from detectors.zero_shot import FAMILIES
+
+    kind = read_config(source).model_type
+    if kind in FAMILIES:
+        return FAMILIES[kind].settings
+    return SETTINGS if kind in ("sam3", "sam3_video") else ThingSettings()

@@ -6,11 +6,16 @@ import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
 
 from detectors.stored_weights import StoredWeights
+
+TOKENIZING = Lock()
+"""To be held while a tokenizer of transformers is called: padding and truncation are set in it
+for each call, so that two threads get each other's, or the error "Already borrowed"."""
 
 # Buffers that older versions of transformers stored and newer ones compute.
 _COMPUTED = re.compile(r"(position_ids|relative_position_index|num_batches_tracked)$")

@@ -14,7 +14,7 @@ import torch
 
 from detectors.base import Boxes, ThingMasks, ThingSettings, check_image
 from detectors.image_transform import ImageTransform
-from detectors.pretrained import autocast, load_model
+from detectors.pretrained import TOKENIZING, autocast, load_model
 from detectors.suppression import surviving
 from prompts.vocabulary import Vocabulary
 
@@ -126,18 +126,19 @@ class Sam3:
 
     def _embed(self, phrase: str) -> tuple[Any, torch.Tensor]:
         """A name's text features, and which of its tokens are padding."""
-        length = len(self.tokenizer(phrase)["input_ids"])
+        with TOKENIZING:
+            length = len(self.tokenizer(phrase)["input_ids"])
+            tokens = self.tokenizer(
+                phrase,
+                padding="max_length",
+                max_length=self._limit,
+                return_tensors="pt",
+                return_attention_mask=True,
+            ).to(self.device)
         if length > self._limit:
             raise ValueError(
                 f"{phrase!r} takes {length} tokens, but SAM 3 reads {self._limit}; "
                 "use a shorter name"
             )
-        tokens = self.tokenizer(
-            phrase,
-            padding="max_length",
-            max_length=self._limit,
-            return_tensors="pt",
-            return_attention_mask=True,
-        ).to(self.device)
         ids, mask = tokens["input_ids"], tokens["attention_mask"]
         return self.model.get_text_features(input_ids=ids, attention_mask=mask), mask

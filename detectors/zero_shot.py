@@ -8,8 +8,10 @@ apart afterwards. What differs between them is in ``FAMILIES``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from torch import Tensor
 
 from detectors.base import Boxes, ThingSettings, check_image
 from detectors.image_transform import ImageTransform
-from detectors.pretrained import autocast, load_model
+from detectors.pretrained import TOKENIZING, autocast, load_model
 from detectors.suppression import suppress
 from prompts.category import Category
 from prompts.vocabulary import Vocabulary
@@ -47,6 +49,9 @@ class Family:
     """The sentence that a name is put into, as its authors do."""
     task: str | None = None
     """A sentence about all names together, where the model reads one."""
+    remembers_words: bool = False
+    """Whether the model keeps features of earlier words, and drops the oldest: another thread
+    would find them gone, so that one picture goes through it at a time."""
     square: bool = False
     """Whether images are padded to a square, on the right and below, and boxes refer to that."""
 
@@ -75,6 +80,7 @@ FAMILIES: dict[str, Family] = {
         lambda output: (output.decoder_coord_logits, output.decoder_class_logits),
         ThingSettings(box_threshold=0.3, text_threshold=0.3),
         task="Detect {}.",
+        remembers_words=True,
     ),
 }
 
@@ -104,6 +110,9 @@ class ZeroShotDetector:
         self.family = FAMILIES[model.config.model_type]
         self.settings = settings or self.family.settings
         self.dtype = dtype
+        self._alone: AbstractContextManager[Any] = (
+            Lock() if self.family.remembers_words else nullcontext()
+        )
         self._limit = model.config.text_config.max_position_embeddings
 
     @classmethod
@@ -151,9 +160,10 @@ class ZeroShotDetector:
         phrases = [phrase for category in things for phrase in category.phrases]
         square = self.family.square
         pixels = torch.stack([self.transform(_square(i) if square else i) for i in images])
-        asked = self.family.ask(self._names(phrases), self._task(phrases), len(images))
+        with TOKENIZING:
+            asked = self.family.ask(self._names(phrases), self._task(phrases), len(images))
         inputs = {name: tensor.to(self.device) for name, tensor in asked.items()}
-        with autocast(self.device, self.dtype):
+        with self._alone, autocast(self.device, self.dtype):
             output = self.model(pixel_values=pixels.to(self.device), **inputs)
         centers, logits = (part.float().cpu().numpy() for part in self.family.read(output))
         if np.isnan(logits).any() or np.isnan(centers).any():

@@ -23,13 +23,14 @@ from panoptic.commands import (
     models,
     report,
     review,
+    settings,
     video,
 )
 from panoptic.commands.command import TRACEBACK
 from panoptic.commands.command import report as tell
 from panoptic_anything import NAME, __version__
 
-COMMANDS = (image, video, dataset, report, review, export, demo, evaluate, models)
+COMMANDS = (image, video, dataset, report, review, export, demo, evaluate, models, settings)
 VERSION = Annotated[bool, typer.Option("--version", help="Print the version and leave.")]
 # Typer's name for a command line that makes no sense; where it lives differs between versions.
 UsageError: Any = typer.BadParameter.__mro__[1]

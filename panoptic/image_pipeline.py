@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from detectors.base import (
     ThingSegmenter,
     ThingSettings,
 )
+from detectors.clipseg import StuffSettings
 from panoptic.checkpoints import locate
 from panoptic.compose.candidates import (
     as_image_masks,
@@ -31,12 +33,12 @@ from panoptic.compose.merge import explain_merge
 from panoptic.compose.quality import QualityModel
 from panoptic.compose.stuff_masks import StuffMask, choose_stuff_masks
 from panoptic.compose.trace import Trace
-from panoptic.io.images import load_image
-from panoptic.presets import Preset, find_preset
+from panoptic.io.images import ImageLike, load_image
+from panoptic.presets import DEFAULT_MODELS, PRESETS, Preset, find_preset, levels_of
 from panoptic.results.segmentation import PanopticSegmentation
-from panoptic.settings.image import PipelineSettings
+from panoptic.settings.tree import Settings, SettingsLike, layer_of, resolve
 from prompts import Vocabulary
-from prompts.regions import RegionSettings, find_regions
+from prompts.regions import find_regions
 from prompts.sampling import sample_prompts
 from sam2core import ImageMasks, ImageSegmenter
 
@@ -44,12 +46,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+log = logging.getLogger("panoptic")
+
+
 class ImagePipeline:
     """Zero-shot panoptic labelling by composition.
 
     Boxes of the thing words prompt SAM 2 for the thing masks; heatmaps of the stuff words, minus
     the things, are sampled for points that prompt it for the stuff masks; one merge settles every
-    pixel. Same picture, words and settings: same result, to the byte.
+    pixel. Same picture, words and settings: same result, to the byte. Several threads may use one
+    pipeline: what is computed of a picture belongs to the call.
     """
 
     def __init__(
@@ -57,31 +63,65 @@ class ImagePipeline:
         things: ThingDetector,
         stuff: StuffDetector,
         segmenter: ImageSegmenter,
-        settings: PipelineSettings | None = None,
+        settings: SettingsLike | None = None,
         quality: QualityModel | None = None,
     ) -> None:
         self.things = things
         self.stuff = stuff
         self.segmenter = segmenter
-        self.settings = settings or PipelineSettings()
+        self._settings = Settings()
+        if isinstance(settings, Settings):
+            self.settings = settings
+        elif settings is not None:
+            source, changes = layer_of(settings)
+            self.settings = self.settings.changed(changes, source)
         self.quality = quality or QualityModel()
         self.loaded_with: dict[str, Any] | None = None
         """What ``from_pretrained`` is to be called with for another one like it. ``device`` is
         None if none was asked for, ``dtype`` what came out of "auto"."""
 
+    @property
+    def settings(self) -> Settings:
+        """All levels, those of the detectors as they are now. They can be replaced at any time:
+        ``pipeline.settings = pipeline.settings.changed({"detector.box_threshold": 0.3})``."""
+        own: dict[str, Any] = {}
+        if isinstance(level := getattr(self.things, "settings", None), ThingSettings):
+            own["detector"] = level
+        if isinstance(level := getattr(self.stuff, "settings", None), StuffSettings):
+            own["stuff"] = level
+        return replace(self._settings, **own)
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        for part, kind, name in (
+            (self.things, ThingSettings, "detector"),
+            (self.stuff, StuffSettings, "stuff"),
+        ):
+            own = getattr(settings, name)
+            if isinstance(getattr(part, "settings", None), kind):
+                part.settings = own  # type: ignore[union-attr]
+            elif own != getattr(self._settings, name):
+                raise ValueError(
+                    f"{type(part).__name__} has no settings to be replaced by those of {name}: "
+                    "set up the detector itself"
+                )
+        self._settings = settings
+
     @classmethod
     def from_pretrained(
         cls,
-        source: str | Path = "demo",
+        source: str | Path | None = None,
         *,
         things: str | None = None,
         stuff: str | None = None,
         sam2: str | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype | str | None = "auto",
-        settings: PipelineSettings | None = None,
+        settings: SettingsLike | None = None,
     ) -> Self:
         """Load the models of a preset ("demo", "tiny", "small", "base", "large") or a folder.
+
+        Without a name they are those of "tiny", as on the command line, and the log says so.
 
         ``things``, ``stuff`` and ``sam2`` replace single parts by hub ids or paths; ``things``
         may be of any kind that ``detectors.load`` knows: Grounding DINO (``.pth`` files too), MM
@@ -91,21 +131,29 @@ class ImagePipeline:
         workers of ``label_dataset`` run there too; where nothing was said they take GPUs in turn.
         ``dtype`` is what is computed in, a ``torch.dtype`` or its name; "auto" is bfloat16 on
         devices made for it and float32 elsewhere (see ``sam2core.precision``). Weights stay
-        float32. Without ``settings`` those are used that suit the preset.
+        float32.
+
+        ``settings`` change what suits the preset's models, or the detector that takes the place
+        of its own: a mapping of keys, ``{"detector.box_threshold": 0.3, "video.detect_every": 3}``,
+        or a YAML file. A whole ``Settings`` is taken as it is. ``pipeline.settings`` is what came
+        out.
 
         ``ValueError`` for a source that isn't known, or whose models are neither on this machine
         nor to be had from the hub, and for a dtype that isn't one of these.
         """
         import sam2core
         from detectors.clipseg import ClipSeg
-        from detectors.load import PACKAGE, load_thing_detector
+        from detectors.load import PACKAGE, default_settings, load_thing_detector
         from sam2core.precision import choose_dtype
 
+        if source is None:
+            source = DEFAULT_MODELS
+            log.warning('no models are named: using "%s"; others: %s', source, ", ".join(PRESETS))
         preset = find_preset(source, things=things, stuff=stuff, sam2=sam2)
         where = "cpu" if device is None else str(device)
         dtype = choose_dtype(where, dtype)
-        # The levels are those of the preset's own detector.
-        levels = None if things else ThingSettings(preset.box_threshold, preset.text_threshold)
+        given = [] if settings is None else [layer_of(settings)]
+        resolve(given)  # what is wrong with it is told before anything is fetched
         package = PACKAGE if preset.things.startswith(PACKAGE) else ""
         paths = locate(
             {
@@ -114,11 +162,14 @@ class ImagePipeline:
                 "sam2": preset.sam2,
             }
         )
+        detector = package + paths["things"]
+        levels = levels_of(preset, default_settings(detector), source)
+        resolved = resolve([*levels, *given]).settings
         pipeline = cls(
-            load_thing_detector(package + paths["things"], where, dtype, levels),
-            ClipSeg.from_pretrained(paths["stuff"], where, dtype),
+            load_thing_detector(detector, where, dtype, resolved.detector),
+            ClipSeg.from_pretrained(paths["stuff"], where, dtype, resolved.stuff),
             ImageSegmenter(sam2core.load(paths["sam2"], device=where, dtype=dtype)),
-            settings or PipelineSettings(RegionSettings(preset.background)),
+            resolved,
             _quality_of(preset),
         )
         pipeline.loaded_with = {
@@ -127,22 +178,22 @@ class ImagePipeline:
         }
         return pipeline
 
-    def segment(self, image: Any, vocabulary: Vocabulary) -> PanopticSegmentation:
+    def segment(self, image: ImageLike, vocabulary: Vocabulary) -> PanopticSegmentation:
         """Label one picture: a path, PIL picture or array, see
         ``panoptic.io.images.load_image``."""
         return _explained(self.trace(image, vocabulary))
 
     def segment_batch(
-        self, images: Sequence[Any], vocabulary: Vocabulary
+        self, images: Sequence[ImageLike], vocabulary: Vocabulary
     ) -> list[PanopticSegmentation]:
         """As :meth:`segment` for each picture; the detectors take them together."""
         return [_explained(trace) for trace in self._traces(images, vocabulary)]
 
-    def trace(self, image: Any, vocabulary: Vocabulary) -> Trace:
+    def trace(self, image: ImageLike, vocabulary: Vocabulary) -> Trace:
         """As :meth:`segment`, with every step on the way kept, to be looked at."""
         return next(self._traces([image], vocabulary))
 
-    def _traces(self, images: Sequence[Any], vocabulary: Vocabulary) -> Iterator[Trace]:
+    def _traces(self, images: Sequence[ImageLike], vocabulary: Vocabulary) -> Iterator[Trace]:
         _check_vocabulary(vocabulary)
         pictures = [load_image(image) for image in images]
         things = self._find_things(pictures, vocabulary)
@@ -178,10 +229,11 @@ class ImagePipeline:
     ) -> Trace:
         settings = self.settings
         size = (picture.shape[0], picture.shape[1])
-        if (len(boxes) and thing_masks is None) or len(heatmaps):
-            self.segmenter.set_image(picture)
-        if len(boxes) and thing_masks is None:
-            thing_masks = self.segmenter.segment(boxes=boxes.xyxy)
+        # What is computed of a picture stays in this call: other threads have theirs.
+        asks_for_things = len(boxes) > 0 and thing_masks is None
+        encoded = self.segmenter.encode(picture) if asks_for_things or len(heatmaps) else None
+        if asks_for_things:
+            thing_masks = self.segmenter.segment(boxes=boxes.xyxy, image=encoded)
         # Everything about regions happens at the size of the heatmaps.
         region_size = (heatmaps.probabilities.shape[1], heatmaps.probabilities.shape[2])
         covered = np.zeros(region_size, dtype=bool)
@@ -197,7 +249,10 @@ class ImagePipeline:
             scale = np.array([size[1] / region_size[1], size[0] / region_size[0]], np.float32)
             points = (prompt.points_nk2 + 0.5) * scale - 0.5
             answers = self.segmenter.segment(
-                np.clip(points, 0, [size[1] - 1, size[0] - 1]), prompt.labels_nk, multimask=True
+                np.clip(points, 0, [size[1] - 1, size[0] - 1]),
+                prompt.labels_nk,
+                multimask=True,
+                image=encoded,
             )
             stuff_masks = choose_stuff_masks(
                 regions,

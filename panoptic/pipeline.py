@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,12 @@ from panoptic.image_pipeline import ImagePipeline
 from prompts import Vocabulary
 
 if TYPE_CHECKING:
+    from panoptic.dataset.engines.local import Engine
     from panoptic.dataset.resumable_labelling import DatasetRun
+    from panoptic.io.progress import Progress
     from panoptic.io.sources import SourceLike
     from panoptic.results.frame import PanopticFrame
+    from panoptic.settings.dataset import DatasetSettings
     from panoptic.settings.video import VideoSettings
     from panoptic.video.file_session import FileSession
     from panoptic.video.session import VideoSession
@@ -24,18 +27,32 @@ class PanopticPipeline(ImagePipeline):
     """
 
     def label_dataset(
-        self, source: SourceLike, vocabulary: Vocabulary, out: str | Path, **options: Any
+        self,
+        source: SourceLike,
+        vocabulary: Vocabulary,
+        out: str | Path,
+        *,
+        images: str | Path | None = None,
+        settings: DatasetSettings | None = None,
+        progress: bool | Progress = True,
+        engine: Engine | None = None,
     ) -> DatasetRun:
         """Label a folder, a list, shards, ... into the folder ``out``; resumable, nothing lost.
 
-        The options, and what it raises: see
-        ``panoptic.dataset.resumable_labelling.label_dataset``. This
-        pipeline stays in memory beside those of several workers; where that is too much, call
-        that with a ``panoptic.dataset.worker_recipe.PipelineRecipe``.
+        What the options mean, and what it raises: see
+        ``panoptic.dataset.resumable_labelling.label_dataset``. This pipeline stays
+        in memory beside those of several workers; where that is too much, call that with a
+        ``panoptic.dataset.worker_recipe.PipelineRecipe``.
         """
         from panoptic.dataset.resumable_labelling import label_dataset
 
-        return label_dataset(self, source, vocabulary, out, **options)
+        return label_dataset(
+            *(self, source, vocabulary, out),
+            images=images,
+            settings=settings,
+            progress=progress,
+            engine=engine,
+        )
 
     def track(
         self,
@@ -44,15 +61,16 @@ class PanopticPipeline(ImagePipeline):
         *,
         settings: VideoSettings | None = None,
         both_ways: bool = False,
-        progress: Callable[[int, int | None], None] | None = None,
+        progress: bool | Progress = True,
     ) -> Iterator[PanopticFrame]:
         """Label a video: frames come one at a time, with ids that last, in constant memory.
 
         ``video`` is a video file, a folder of pictures, an array (T, H, W, 3), a sequence of
         pictures, or an iterator of them (a camera, say). ``both_ways`` also goes back through the
         video, so that what was found late is labelled in the frames before too; that takes
-        something with a length, and frames come when both is done. ``progress`` is called with
-        the frames done and their number, None where it isn't known.
+        something with a length, and frames come when both is done. ``progress`` shows a bar on a
+        terminal; a callback in its place is called with the frames done and their number, None
+        where it isn't known.
         """
         from panoptic.video.track import track
 

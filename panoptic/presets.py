@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from detectors.base import ThingSettings
 
 DEMO_WEIGHTS = Path(__file__).parent / "demo" / "weights"
 
@@ -19,12 +24,9 @@ class Preset:
     sam2: str
     """SAM 2 or 2.1, in Hugging Face's layout or as Meta's ``.pt``."""
     about: str = ""
-    box_threshold: float = 0.35
-    """Of the detector's settings, as is the next: the recipe's published levels, for published
-    models. Models trained otherwise need levels of their own."""
-    text_threshold: float = 0.25
-    background: float = 0.1
-    """Of the regions' settings: the recipe's level."""
+    levels: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that suit these models, by key ("detector.box_threshold"), where they aren't the
+    defaults. Those are for published models; models trained otherwise need levels of their own."""
     quality: Path | None = None
     """Fitted weights of the quality score, see ``panoptic.compose.quality``; without that file,
     those set by hand are used."""
@@ -39,8 +41,7 @@ PRESETS: dict[str, Preset] = {
         str(DEMO_WEIGHTS / "clipseg"),
         str(DEMO_WEIGHTS / "sam2"),
         "in this package; knows the emoji world of panoptic.demo and nothing else",
-        box_threshold=0.2,  # this level and the next: python -m benchmarks.tune
-        text_threshold=0.2,
+        {"detector.box_threshold": 0.2, "detector.text_threshold": 0.2},  # benchmarks.tune
         quality=DEMO_WEIGHTS / "quality.json",
     ),
     "tiny": Preset(_TINY, _STUFF, "facebook/sam2.1-hiera-tiny", "for a CPU, or to try things"),
@@ -48,6 +49,9 @@ PRESETS: dict[str, Preset] = {
     "base": Preset(_BASE, _STUFF, "facebook/sam2.1-hiera-base-plus", "better words and masks"),
     "large": Preset(_BASE, _STUFF, "facebook/sam2.1-hiera-large", "the best masks"),
 }
+
+DEFAULT_MODELS = "tiny"
+"""The preset that is used where none is named, by the command line and by Python."""
 
 
 def find_preset(
@@ -59,7 +63,8 @@ def find_preset(
 ) -> Preset:
     """A preset by name, or a folder with ``grounding_dino/``, ``clipseg/`` and ``sam2/`` in it.
 
-    ``things``, ``stuff`` and ``sam2`` take the place of its parts. Raises ``ValueError``.
+    ``things``, ``stuff`` and ``sam2`` take the place of its parts; the levels that suited a
+    detector go with it. Raises ``ValueError``.
     """
     preset = PRESETS.get(str(source))
     folder = Path(source)
@@ -78,9 +83,23 @@ def find_preset(
         raise ValueError(
             f"{str(source)!r} is neither a preset ({', '.join(PRESETS)}) nor a folder of models"
         )
+    gone = ("detector.",) * (things is not None) + ("stuff.", "regions.") * (stuff is not None)
     return replace(
         preset,
+        levels={key: level for key, level in preset.levels.items() if not key.startswith(gone)},
         things=things or preset.things,
         stuff=stuff or preset.stuff,
         sam2=sam2 or preset.sam2,
     )
+
+
+def levels_of(
+    preset: Preset, own: ThingSettings, name: str | Path
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """What suits a preset's models, as layers for ``panoptic.settings.tree.resolve``: the
+    ``own`` levels of its detector's architecture, then those of the preset, called ``name``."""
+    from panoptic.settings.keys import values_of
+
+    default = values_of(type(own)())
+    brought = {f"detector.{k}": v for k, v in values_of(own).items() if v != default[k]}
+    return [(f"detector {preset.things}", brought), (f"preset {name}", preset.levels)]

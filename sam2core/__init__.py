@@ -6,7 +6,7 @@ Part of panoptic-anything.
 from sam2core.automatic import AutomaticMask, AutomaticMasks, AutomaticSettings
 from sam2core.config import Sam2Config
 from sam2core.frames import FrameSource, open_frames
-from sam2core.image_segmenter import ImageMasks, ImageSegmenter
+from sam2core.image_segmenter import EncodedImage, ImageMasks, ImageSegmenter
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import BankSettings, Memory, MemoryBank
 from sam2core.model import ImageEmbedding, Sam2
@@ -21,6 +21,7 @@ __all__ = [
     "AutomaticMasks",
     "AutomaticSettings",
     "BankSettings",
+    "EncodedImage",
     "FrameSource",
     "ImageEmbedding",
     "ImageMasks",

@@ -109,7 +109,7 @@ class AutomaticMask:
 class AutomaticMasks:
     """Segment everything. ``segmenter`` brings the model, and bounds how much runs at once.
 
-    Same picture, same masks. Afterwards the segmenter has the whole picture set.
+    Same picture, same masks. Nothing of a picture is kept, here or in the segmenter.
     """
 
     def __init__(
@@ -124,25 +124,24 @@ class AutomaticMasks:
         size = rgb.shape[0], rgb.shape[1]
         found: list[AutomaticMask] = []
         s = self.settings
-        # The whole picture comes last, to stay set. Of copies, the one seen from closer stays.
-        whole, *crops = crop_boxes(*size, s.crop_layers, s.crop_overlap)
-        for layer, crop in [*crops, whole]:
+        for layer, crop in crop_boxes(*size, s.crop_layers, s.crop_overlap):
             found += self._look_at(rgb, layer, crop)
-        found.sort(key=lambda m: _area(m.crop))  # stable: of equal crops, in their order
+        # Of copies, the one seen from closer stays. Stable: of crops of equal area, in their order.
+        found.sort(key=lambda m: _area(m.crop))
         kept = [found[i] for i in suppress([m.patch for m in found], s.max_overlap)]
         return sorted(kept, key=lambda m: -m.iou)
 
     def _look_at(self, rgb: np.ndarray, layer: int, crop: Box) -> list[AutomaticMask]:
         x0, y0, x1, y1 = crop
         size = rgb.shape[0], rgb.shape[1]
-        self.segmenter.set_image(rgb[y0:y1, x0:x1])
+        image = self.segmenter.encode(rgb[y0:y1, x0:x1])
         per_side = max(1, self.settings.points_per_side // self.settings.crop_grid_divisor**layer)
         points = grid_points(per_side, y1 - y0, x1 - x0)
         candidates: list[_Candidate] = []
         step = self.segmenter.prompts_per_batch
         for i in range(0, len(points), step):
             batch = points[i : i + step]
-            answer = self.segmenter.segment(points=batch[:, None], multimask=True)
+            answer = self.segmenter.segment(points=batch[:, None], multimask=True, image=image)
             candidates += self._promising(answer, batch, size, crop)
         candidates.sort(key=lambda c: -c.iou)  # stable: of equals, the earlier point's first
         kept: list[AutomaticMask] = []

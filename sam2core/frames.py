@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -28,7 +28,12 @@ __all__ = [
     "prefetch",
 ]
 
+Read = Callable[[Any], np.ndarray]
+"""Makes RGB uint8 (H, W, 3) of one picture; ``ValueError`` where that is not possible."""
+
 PICTURE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""What counts as a frame in a folder: formats that cameras and tools write frames in. Other
+pictures may lie beside them, a preview as GIF for one."""
 ANIMATED = ("GIF", "PNG", "TIFF", "WEBP")
 """Not MPO, for one, a camera's format whose further pictures are no frames."""
 
@@ -58,17 +63,20 @@ class FrameSource(Protocol):
 
 
 class PictureFrames:
-    """Frames from a sequence of anything that :func:`~sam2core.transforms.as_rgb` takes.
+    """Frames from a sequence of anything that ``read`` takes.
 
     Paths are read when they are asked for and not kept. ``names`` says how to call the
     pictures in errors. The size of the first picture is demanded of all others.
     """
 
-    def __init__(self, pictures: Sequence[Any], names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, pictures: Sequence[Any], names: Sequence[str] | None = None, read: Read = as_rgb
+    ) -> None:
         if len(pictures) == 0:
             raise FramesError("frames must be at least one picture, got an empty sequence")
         self._pictures = pictures
         self._names = names
+        self._rgb = read
         first = self._read(0)
         self._size = (first.shape[0], first.shape[1])
 
@@ -98,7 +106,7 @@ class PictureFrames:
 
     def _read(self, index: int) -> np.ndarray:
         try:
-            return as_rgb(self._pictures[index])
+            return self._rgb(self._pictures[index])
         except ValueError as error:
             name, text = self._name(index), str(error)
             raise FramesError(text if text.startswith(name) else f"{name}: {text}") from error
@@ -111,11 +119,12 @@ class AnimatedPicture:
     costs going through the file from its start.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, read: Read = as_rgb) -> None:
         self._path = Path(path)
+        self._rgb = read
         with Image.open(self._path) as picture:
             self._count = int(getattr(picture, "n_frames", 1))
-            first = as_rgb(picture)
+            first = self._rgb(picture)
         self._size = (first.shape[0], first.shape[1])
 
     @property
@@ -143,7 +152,7 @@ class AnimatedPicture:
             for index in range(start, stop):
                 try:
                     picture.seek(index)
-                    frame = as_rgb(picture)
+                    frame = self._rgb(picture)
                 except (OSError, EOFError, SyntaxError) as error:
                     raise FramesError(f"{self._path}: frame {index}: {error}") from error
                 if frame.shape[:2] != self.size:
@@ -154,11 +163,12 @@ class AnimatedPicture:
 class IterFrames:
     """Frames of a stream of unknown length: forward, once, nothing kept.
 
-    ``items`` are anything that :func:`~sam2core.transforms.as_rgb` takes, all of one size.
+    ``items`` are anything that ``read`` takes, all of one size.
     """
 
-    def __init__(self, items: Iterable[Any]) -> None:
+    def __init__(self, items: Iterable[Any], read: Read = as_rgb) -> None:
         self._items = iter(items)
+        self._rgb = read
         self._next = 0
 
     def frames(
@@ -179,7 +189,7 @@ class IterFrames:
                 item = next(self._items)
             except StopIteration:
                 return
-            frame = as_rgb(item)
+            frame = self._rgb(item)
             size = size or frame.shape[:2]
             if frame.shape[:2] != size:
                 raise _other_size(f"frame {self._next}", frame, size)
@@ -187,23 +197,23 @@ class IterFrames:
             yield self._next - 1, frame
 
 
-def open_frames(source: Any) -> FrameSource:
+def open_frames(source: Any, read: Read = as_rgb) -> FrameSource:
     """Frames of whatever holds some.
 
     ``source`` is an array or a tensor (T, H, W, 3) or (T, H, W) uint8, a sequence of pictures
     (arrays, tensors, PIL images, paths), a folder of pictures (in natural order: frame_2 before
     frame_10), a video file, a GIF, WebP or PNG (animated or not), a single picture's path, or a
-    :class:`FrameSource`, which is given back. Tensors may be on any device. Raises
-    :class:`FramesError` where it is nothing of this; an iterator has no length and goes into
-    :class:`IterFrames`.
+    :class:`FrameSource`, which is given back. Tensors may be on any device. ``read`` makes pixels
+    of each picture, whatever it is given as. Raises :class:`FramesError` where the source is
+    nothing of this; an iterator has no length and goes into :class:`IterFrames`.
     """
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if path.is_dir():
-            return _open_folder(path)
+            return _open_folder(path, read)
         if not path.is_file():
             raise FramesError(f"{path}: no such file or folder")
-        return _open_file(path)
+        return _open_file(path, read)
     if isinstance(source, (np.ndarray, Tensor)):
         if source.ndim not in (3, 4) or source.dtype not in (np.uint8, torch.uint8):
             raise FramesError(
@@ -215,7 +225,7 @@ def open_frames(source: Any) -> FrameSource:
                 f"got one picture of shape {tuple(source.shape)} where frames (T, H, W, 3) are "
                 f"expected; give a list of one picture, or picture[None]"
             )
-        return PictureFrames(list(source))
+        return PictureFrames(list(source), read=read)
     if isinstance(source, FrameSource):
         return source
     if isinstance(source, Sequence):
@@ -223,14 +233,14 @@ def open_frames(source: Any) -> FrameSource:
             str(s) if isinstance(s, (str, os.PathLike)) else f"frame {i}"
             for i, s in enumerate(source)
         ]
-        return PictureFrames(source, names)
+        return PictureFrames(source, names, read)
     raise FramesError(
         f"frames must be an array (T, H, W, 3), a list of pictures, a folder of pictures or a "
         f"video file, got {type(source).__name__}; an iterator goes into IterFrames"
     )
 
 
-def _open_folder(folder: Path) -> FrameSource:
+def _open_folder(folder: Path, read: Read) -> FrameSource:
     paths = sorted(
         (
             p
@@ -244,16 +254,18 @@ def _open_folder(folder: Path) -> FrameSource:
             f"{folder}: there are no pictures in this folder (looked for "
             f"{', '.join(PICTURE_ENDINGS)})"
         )
-    return PictureFrames(paths, [str(p) for p in paths])
+    return PictureFrames(paths, [str(p) for p in paths], read)
 
 
-def _open_file(path: Path) -> FrameSource:
+def _open_file(path: Path, read: Read) -> FrameSource:
     try:
         with Image.open(path) as picture:
             several = picture.format in ANIMATED and getattr(picture, "n_frames", 1) > 1
     except (OSError, SyntaxError):  # Pillow does not know it: a video file, or nothing at all
         return VideoFile(path)
-    return AnimatedPicture(path) if several else PictureFrames([path], [str(path)])
+    if several:
+        return AnimatedPicture(path, read)
+    return PictureFrames([path], [str(path)], read)
 
 
 def _other_size(name: str, frame: np.ndarray, size: Sequence[int]) -> FramesError:

@@ -126,8 +126,9 @@ class Hiera(nn.Module):
         parameters = (self.position, self.window_position)
         version = tuple(0 if p.is_inference() else p._version for p in parameters)
         key = (height, width, self.position.device, self.position.dtype, version)
-        if not trained and self._cached_positions and self._cached_positions[0] == key:
-            return self._cached_positions[1]
+        cached = self._cached_positions  # read once: another thread may replace it
+        if not trained and cached is not None and cached[0] == key:
+            return cached[1]
         smooth = F.interpolate(self.position, size=(height, width), mode="bicubic")
         window = self.window_position.shape[-1]
         rows, columns = -(-height // window), -(-width // window)

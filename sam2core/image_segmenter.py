@@ -58,8 +58,24 @@ class ImageMasks:
         return torch.where(around > 0, inside / around.clamp(min=1), 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class EncodedImage:
+    """A picture as the model sees it, to be asked for masks: see ``ImageSegmenter.encode``.
+
+    ``size`` is the (height, width) of the picture. Nothing ever writes to it, so several threads
+    may ask about it at once.
+    """
+
+    embedding: ImageEmbedding
+    size: tuple[int, int]
+
+
 class ImageSegmenter:
-    """Masks of one picture from points, boxes and earlier masks.
+    """Masks of pictures from points, boxes and earlier masks.
+
+    ``encode`` looks at a picture, ``segment(..., image=encoded)`` asks about it: so used, one
+    segmenter serves any number of pictures and threads. ``set_image`` keeps one picture that
+    ``segment`` then asks about by itself, which is for one thread.
 
     ``prompts_per_batch`` bounds the memory of one pass of the decoder, which takes 24 MB a prompt
     in a model of 1024 pixels in float32: 1.5 GB for 64. It does not change the result.
@@ -70,22 +86,27 @@ class ImageSegmenter:
             raise ValueError(f"prompts_per_batch must be at least 1, got {prompts_per_batch}")
         self.model = model
         self.prompts_per_batch = prompts_per_batch
-        self._embedding: ImageEmbedding | None = None
-        self._size = (0, 0)
+        self._image: EncodedImage | None = None
 
     @torch.inference_mode()
-    def set_image(self, image: Picture) -> None:
-        """Encode a picture: an RGB uint8 array or tensor (H, W, 3), a PIL image or a path."""
+    def encode(self, image: Picture) -> EncodedImage:
+        """Encode a picture: an RGB uint8 array or tensor (H, W, 3), a PIL image or a path.
+
+        Raises ``ValueError`` for what is no picture.
+        """
         rgb = as_rgb(image)
         pixels = to_pixels(rgb, self.model.config.image_size).to(self.model.device)
-        self._embedding = self.model.recall(self.model.encode_image(pixels))
-        self._size = rgb.shape[:2]
+        embedding = self.model.recall(self.model.encode_image(pixels))
+        return EncodedImage(embedding, (rgb.shape[0], rgb.shape[1]))
+
+    def set_image(self, image: Picture) -> None:
+        """Encode a picture, and keep it for ``segment``."""
+        self._image = self.encode(image)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the picture that is set."""
-        self._require_image()
-        return self._size
+        return self._require_image().size
 
     @torch.inference_mode()
     def segment(
@@ -95,8 +116,10 @@ class ImageSegmenter:
         boxes: Any = None,
         mask_logits: Any = None,
         multimask: bool = False,
+        *,
+        image: EncodedImage | None = None,
     ) -> ImageMasks:
-        """Masks for N prompts on the picture that was set, in one batched call.
+        """Masks for N prompts on ``image``, by default the one that was set, in one batched call.
 
         ``points`` (N, K, 2), (K, 2) or a ragged list, as (x, y) in pixels, with ``labels`` 1
         (positive, the default) or 0 (negative); ``boxes`` (N, 4) or (4,), xyxy in pixels;
@@ -107,23 +130,28 @@ class ImageSegmenter:
 
         Raises ``PromptError`` for prompts that are empty, malformed or outside of the picture.
         """
-        embedding = self._require_image()
+        image = image or self._require_image()
         if all(given is None or _is_empty(given) for given in (points, boxes, mask_logits)):
             raise PromptError("a prompt needs points, boxes or mask_logits; none was given")
         config = self.model.config
-        prompt = to_prompt(*self._size, config.image_size, points, labels, boxes, mask_logits)
+        prompt = to_prompt(*image.size, config.image_size, points, labels, boxes, mask_logits)
         step = self.prompts_per_batch
         answers = [
-            self.model.segment(embedding, prompt[i : i + step].to(self.model.device), multimask)
+            self.model.segment(
+                image.embedding, prompt[i : i + step].to(self.model.device), multimask
+            )
             for i in range(0, len(prompt), step)
         ]
         answer = MaskPrediction.cat(answers)
-        return ImageMasks(answer.logits, answer.iou, answer.presence[:, 0], self._size)
+        return ImageMasks(answer.logits, answer.iou, answer.presence[:, 0], image.size)
 
-    def _require_image(self) -> ImageEmbedding:
-        if self._embedding is None:
-            raise ValueError("no picture is set yet: call set_image(image) first")
-        return self._embedding
+    def _require_image(self) -> EncodedImage:
+        if self._image is None:
+            raise ValueError(
+                "no picture is set yet: call set_image(image) first, or give segment one of "
+                "encode(...) as image="
+            )
+        return self._image
 
 
 def _is_empty(given: Any) -> bool:

@@ -86,7 +86,8 @@ class AxialRope(nn.Module):
     def rotation(self, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Cosines and sines (height*width, dim // 2) of the angles at every cell."""
         key = (height, width, self.frequency.device)
-        if self._cached is None or self._cached[0] != key:
+        cached = self._cached  # read once: another thread may replace it
+        if cached is None or cached[0] != key:
             device = self.frequency.device
             y, x = torch.meshgrid(
                 torch.arange(height, device=device, dtype=torch.float32),
@@ -100,8 +101,8 @@ class AxialRope(nn.Module):
                 ),
                 dim=1,
             )
-            self._cached = (key, angle.cos(), angle.sin())
-        return self._cached[1], self._cached[2]
+            cached = self._cached = (key, angle.cos(), angle.sin())
+        return cached[1], cached[2]
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def imported(node: ast.AST, known: dict[str, ast.Module]) -> Iterator[str]:
 
 
 def graph(known: dict[str, ast.Module]) -> Graph:
-    """What each module imports. ``from a.b import c`` of a module c is an import of it, not of b."""
+    """What each module imports: ``from a.b import c`` is of c where that is a module, not of b."""
     found: Graph = {}
     for name, tree in known.items():
         found[name] = set()
@@ -87,8 +87,14 @@ def cycles(edges: Graph) -> list[list[str]]:
 
 def is_door(function: ast.FunctionDef) -> bool:
     """Whether a method holds nothing but words, one import and what that returns."""
-    body = [n for n in function.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
-    return len(body) == 2 and isinstance(body[0], ast.ImportFrom) and isinstance(body[1], ast.Return)
+    body = [
+        n
+        for n in function.body
+        if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+    ]
+    return (
+        len(body) == 2 and isinstance(body[0], ast.ImportFrom) and isinstance(body[1], ast.Return)
+    )
 
 
 def test_imports_go_one_way():

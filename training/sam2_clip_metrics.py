@@ -23,9 +23,11 @@ UNSURE_PIXELS = 8  # what shows less than this, and more than nothing, isn't ask
 
 
 @functools.lru_cache(maxsize=4)
-def held_out_clips(count: int, frames: int, unseen: bool = False) -> tuple[Clip, ...]:
+def held_out_clips(
+    count: int, frames: int, unseen: bool = False, seen: tuple[str, ...] = TRAINING_VENDORS
+) -> tuple[Clip, ...]:
     """Clips of a world that no training sees, scenario after scenario."""
-    vendors = (UNSEEN_VENDOR,) if unseen else TRAINING_VENDORS
+    vendors = (UNSEEN_VENDOR,) if unseen else seen
     world = World(load_artwork(vendors), seed=HELD_OUT_WORLD)
     names = list(SCENARIOS)
     # A step that is prime to their number takes few clips from all over the list.

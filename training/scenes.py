@@ -147,10 +147,12 @@ class SceneSource:
 
 
 @functools.lru_cache(maxsize=4)
-def held_out(count: int, side: int = HELD_OUT_SIZE[0]) -> Mapping[str, list[LabelledScene]]:
+def held_out(
+    count: int, side: int = HELD_OUT_SIZE[0], seen: tuple[str, ...] = TRAINING_VENDORS
+) -> Mapping[str, list[LabelledScene]]:
     """Scenes for evaluation, "seen" artwork and the "unseen" vendor, of a world with other
     textures than any that is trained on."""
-    vendors = {"seen": TRAINING_VENDORS, "unseen": (UNSEEN_VENDOR,)}
+    vendors = {"seen": seen, "unseen": (UNSEEN_VENDOR,)}
     return MappingProxyType(
         {
             name: [source.draw(i) for i in range(count)]

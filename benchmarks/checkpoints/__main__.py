@@ -2,22 +2,19 @@
 
 For each preset's parts and each other detector a folder as published (random weights, saved by
 transformers, see the package's note) is read by both, and features, logits, boxes and masks of
-the same picture are compared. Results go to ``benchmarks/results/checkpoints.json`` and ``.md``;
-the last line is the verdict, and the exit code is 1 where a bound is missed.
+the same picture are compared. Results go to ``benchmarks/results/checkpoints.json`` and ``.md``.
+Exits with 1 where a bound is missed.
 
-``--quick`` takes small models of the same kinds, under a minute on two cores, and writes nothing
-but ``--json``. ``--device cuda`` compares on a GPU, both sides in float32 without TF32.
+``--device cuda`` compares on a GPU, both sides in float32 without TF32.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,10 +36,8 @@ from benchmarks.checkpoints.standin import (
     Repository,
     save,
 )
-from benchmarks.host import describe
-from panoptic.commands.options import quiet
+from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome, add_device
 
-RESULTS = Path(__file__).parents[1] / "results"
 LARGEST = 1e-4  # standard deviations
 LEAST_IOU = 0.999
 # At real size by default: a preset each of the sizes that differ in more than their depth, and
@@ -51,7 +46,7 @@ REAL_SIZE = tuple(r for r in SAM2 if r.name.startswith("facebook/sam2.1"))
 REAL_SIZE_DETECTORS = (GROUNDING_DINO, MM_GROUNDING_DINO, CLIPSEG, OWLV2, OMDET)
 
 
-def measure(repository: Repository, small: bool, device: str) -> dict[str, Any]:
+def compare_one(repository: Repository, small: bool, device: str) -> dict[str, Any]:
     """One checkpoint: how it was read, and how far it is from transformers'."""
     start = time.perf_counter()
     change = use_transformers_swin if repository is OMDET and find_spec("timm") is None else None
@@ -97,27 +92,18 @@ def table(results: dict[str, Any]) -> str:
             f"| {row['checkpoint']} | {row['size']} | {compared} | {row['largest']:.1e} | {iou} | "
             f"{verdict} |"
         )
-    lines += ["", f"{results['seconds']:.0f} seconds on {results['machine']}.", ""]
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.checkpoints",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--quick", action="store_true", help="small models, under a minute")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", metavar="TEXT", help="of checkpoints whose names hold this")
     parser.add_argument(
         "--real", action="store_true", help="every preset at real size, SAM 2.0 as well"
     )
-    arguments = parser.parse_args(argv)
-    quiet()
-    if arguments.quick:
-        torch.set_num_threads(1)  # models this small only lose time to threads
+    add_device(parser, "cpu")
+
+
+def measure(arguments: argparse.Namespace) -> Outcome:
     torch.backends.cudnn.allow_tf32 = False  # one side's rounding would hide the other's mistakes
     start = time.perf_counter()
     rows = []
@@ -127,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         real = repository in (*REAL_SIZE, *REAL_SIZE_DETECTORS) or (
             arguments.real and repository in SAM2
         )
-        rows.append(measure(repository, arguments.quick or not real, arguments.device))
+        rows.append(compare_one(repository, arguments.quick or not real, arguments.device))
         row = rows[-1]
         print(
             f"{row['checkpoint']} ({row['size']}): {row['largest']:.1e}"
@@ -135,28 +121,33 @@ def main(argv: Sequence[str] | None = None) -> int:
             + f", {row['seconds']} s",
             flush=True,
         )
+    if not rows:
+        raise NotMeasured(f"no checkpoint's name holds {arguments.only!r}")
     results = {
         "checkpoints": rows,
         "seconds": round(time.perf_counter() - start, 1),
-        "machine": describe(arguments.device),
+        "machine": arguments.machine,
     }
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    if not (arguments.quick or arguments.only):
-        name = "checkpoints" if arguments.device == "cpu" else "checkpoints_gpu"
-        text = json.dumps(results, indent=1) + "\n"
-        (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
-        (RESULTS / f"{name}.md").write_text(table(results), encoding="utf-8")
     wrong = [row["checkpoint"] for row in rows if missed(row)]
-    print(results["machine"])
-    if not rows:
-        print(f"no checkpoint's name holds {arguments.only!r}")
-    elif wrong:
-        print(f"MISSED: {', '.join(wrong)} differ from transformers by more than allowed")
-    else:
-        print(f"equal: all {len(rows)} checkpoints, within {LARGEST} and IoU {LEAST_IOU}")
-    return 1 if wrong or not rows else 0
+    verdict = f"{len(rows) - len(wrong)} of {len(rows)} checkpoints are read as transformers does"
+    if wrong:
+        verdict += f", but not {', '.join(wrong)}"
+    ious = [row["iou"] for row in rows if row["iou"] is not None]
+    bounds = [
+        Bound("largest difference", max(row["largest"] for row in rows), most=LARGEST),
+        *([Bound("least IoU", min(ious), least=LEAST_IOU)] if ious else []),
+    ]
+    stem = "checkpoints" if arguments.device == "cpu" else "checkpoints_gpu"
+    return Outcome(results, table(results), verdict, bounds, None if arguments.only else stem)
 
+
+BENCHMARK = Benchmark(
+    "benchmarks.checkpoints",
+    __doc__,
+    measure,
+    options,
+    quick_means="small models of the same kinds",
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCHMARK.run())

@@ -178,6 +178,7 @@ def use_transformers_swin(content: dict[str, Any]) -> None:
         "out_indices": [2, 3, 4],
         **(_small_swin() if small else {}),
     }
+    # timm's gives channels last, which that norm is for; transformers' own has norms inside.
+    content["apply_layernorm_after_vision_backbone"] = False
     if small:
         content["encoder_in_channels"] = [32, 64, 128]
-        content["apply_layernorm_after_vision_backbone"] = False

@@ -15,17 +15,13 @@ Exits with 1 if a bound is missed. ``--quick`` takes a small custom model, in bo
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome, add_device
 from benchmarks.parity.calibration import comparison_state
 from benchmarks.parity.compare import EFFECT_BOUND, IOU_BOUND, LOGITS_BOUND, SCORES_BOUND
 from benchmarks.parity.reference import published
@@ -62,26 +58,20 @@ def table(rows: list[Row]) -> str:
         if row["failures"]:
             cells = [f"**{cell}**" if cell else "" for cell in cells]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + f"\n\n{worst(rows)}.\n"
+
+
+def worst(rows: list[Row]) -> str:
+    """The largest distance of each measure beside its bound."""
     effects = [row["effect"] for row in rows if row["effect"] is not None] or [0.0]
-    worst = [
+    found = [
         f"{len(rows)} cases; worst: logits {max(row['logits'] for row in rows):.1e} of their "
         f"standard deviation (bound {LOGITS_BOUND:.0e}),",
         f"memory {max(effects):.3%} (bound {EFFECT_BOUND:.0%}),",
         f"IoU {min(row['iou'] for row in rows):.5f} (bound {IOU_BOUND}),",
-        f"scores {max(row['scores'] for row in rows):.1e} (bound {SCORES_BOUND:.0e}).",
+        f"scores {max(row['scores'] for row in rows):.1e} (bound {SCORES_BOUND:.0e})",
     ]
-    return "\n".join(lines) + "\n\n" + " ".join(worst) + "\n"
-
-
-def machine(device: str) -> str:
-    """What it ran on, in words."""
-    name = platform.processor() or platform.machine()
-    if device.startswith("cuda"):
-        name = torch.cuda.get_device_name(device)
-    return (
-        f"{name}, {os.cpu_count()} CPU cores, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}, Python {platform.python_version()}"
-    )
+    return " ".join(found)
 
 
 def models(
@@ -102,12 +92,7 @@ def models(
             yield shape, version, clip_size, state
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="a small model, under a minute")
-    parser.add_argument("--json", type=Path, help="also write the rows to this file")
-    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=list(VERSIONS))
     parser.add_argument("--cases", nargs="+", help="only the cases of these names")
@@ -117,12 +102,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--checkpoint", help="public weights instead: hub id or folder")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args(argv)
+    add_device(parser, "cpu")
+
+
+def measure(arguments: argparse.Namespace) -> Outcome:
     torch.backends.cudnn.allow_tf32 = False  # float32 is what is compared
-    if arguments.quick:
-        torch.set_num_threads(1)  # a model this small only loses time to threads
-    start, rows = time.perf_counter(), []
+    rows: list[Row] = []
     for shape, version, clip_size, state in models(arguments):
         for row in compare_model(
             shape,
@@ -138,20 +123,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome = "; ".join(row["failures"]) or "ok"
             print(f"{row['model']}, {row['kind']}: {row['case']}: {outcome}", file=sys.stderr)
     if not rows:
-        parser.error(f"no case is called any of {arguments.cases}")
-    seconds = time.perf_counter() - start
-    where = f"{machine(arguments.device)}; {seconds:.0f} s"
-    text = f"{table(rows)}\n{where}\n"
-    print(text)
-    if arguments.json:
-        content = {"machine": where, "bounds": BOUNDS, "rows": rows}
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    if arguments.markdown:
-        arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
-        arguments.markdown.write_text(text)
-    return 1 if any(row["failures"] for row in rows) else 0
+        raise NotMeasured(f"no case is called any of {arguments.cases}")
+    missed = sum(bool(row["failures"]) for row in rows)
+    return Outcome(
+        {"machine": arguments.machine, "bounds": BOUNDS, "rows": rows},
+        table(rows),
+        worst(rows),
+        [Bound("cases out of bounds", missed, most=0)],
+    )
 
+
+BENCHMARK = Benchmark(
+    "benchmarks.parity",
+    __doc__,
+    measure,
+    options,
+    quick_means="a small model of both versions",
+    keeps_results=False,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCHMARK.run())

@@ -9,6 +9,7 @@
    interruption are taken care of. What can be wrong about a request is found before models load.
 3. ``register`` adds it with a panel of ``panoptic --help``; ``panoptic.cli`` calls that.
 4. Nothing heavy (torch, numpy, transformers) is imported before ``run`` runs: --help is quick.
-5. Results go to stdout, progress and errors to stderr, both through ``terminal``: bars and rich
-   tables on a terminal, plain lines with columns two or more spaces apart in a pipe.
+5. Results go to stdout by ``terminal.show``: rich tables on a terminal, plain lines with columns
+   two or more spaces apart in a pipe. Errors go to stderr, and so does a ``ProgressBar`` on a
+   terminal; what the work itself logs becomes lines above it by ``terminal.LogLines``.
 """

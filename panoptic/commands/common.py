@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
 
@@ -67,15 +68,58 @@ def settle(models: ModelOptions) -> ModelOptions:
     return replace(models, device=device, dtype=dtype)  # type: ignore[arg-type]
 
 
-def load_pipeline(models: ModelOptions, settings: SettingOptions | None = None) -> PanopticPipeline:
-    """The pipeline that the options ask for; options that aren't given leave its settings.
+def layers_of_settings(
+    options: SettingOptions, more: Mapping[str, Any] | None = None
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """What --settings, --set and the short forms ask for, as layers for
+    ``panoptic.settings.tree.resolve``.
+
+    ``more`` are a command's own short forms by key; those that are None aren't given. Raises
+    ``ValueError`` for a file that can't be read, and for a key that is given twice.
+    """
+    from panoptic.settings.yaml_files import read_changes, read_value
+
+    given = options.short_forms()
+    given |= {key: value for key, value in (more or {}).items() if value is not None}
+    for text in options.set_keys or ():
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key:
+            raise ValueError(f"--set takes KEY=VALUE, such as video.cut_ratio=4, got {text!r}")
+        if key in given:
+            raise ValueError(f"{key} is given twice on the command line")
+        given[key] = read_value(value)
+    layers: list[tuple[str, Mapping[str, Any]]] = [("command line", given)]
+    if options.settings_file is not None:
+        layers.insert(0, (str(options.settings_file), read_changes(options.settings_file)))
+    return layers
+
+
+def changes_of_settings(
+    options: SettingOptions, more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The same as one mapping, all of it looked at: ``ValueError`` says where what is from."""
+    from panoptic.settings.keys import checked
+    from panoptic.settings.tree import Settings, resolve
+
+    layers = layers_of_settings(options, more)
+    resolve(layers)
+    changes: dict[str, Any] = {}
+    for source, given in layers:
+        changes |= checked(Settings, given, source)
+    return dict(sorted(changes.items()))
+
+
+def load_pipeline(
+    models: ModelOptions, changes: Mapping[str, Any] | None = None
+) -> PanopticPipeline:
+    """The pipeline that the options ask for, with changes to the settings that suit its models.
 
     On which device and in which dtype it computes is told on stderr, if that is a terminal.
     """
     from panoptic.commands.recipe import recipe_for
     from panoptic.devices import in_words
 
-    settled = recipe_for(settle(models), settings)
+    settled = recipe_for(settle(models), changes)
     if sys.stderr.isatty():
         print(f"panoptic: {in_words([str(settled.device)], settled.dtype)}", file=sys.stderr)
     return settled()  # type: ignore[return-value]

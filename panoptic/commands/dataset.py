@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,13 +10,13 @@ import typer
 from typer import Argument, Option
 
 from panoptic.commands.command import add
-from panoptic.commands.common import read_words
+from panoptic.commands.common import changes_of_settings, read_words
 from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
+from panoptic.commands.terminal import LogLines
 from panoptic.io.progress import ProgressBar
 
 if TYPE_CHECKING:
     from panoptic.dataset.resumable_labelling import DatasetRun
-    from panoptic.dataset.tasks import Failure
 
 RUN = "Run"
 SHOWN = 20
@@ -68,28 +69,30 @@ def run(
         Option(metavar="N", min=0, help="End when more items are broken.", rich_help_panel=RUN),
     ] = None,
     engine: Annotated[
-        Literal["local", "ray"],
-        Option(metavar="NAME", help="local, or ray for a cluster.", rich_help_panel=RUN),
-    ] = "local",
+        Literal["local", "ray"] | None,
+        Option(
+            metavar="NAME", help="local (the default), or ray for a cluster.", rich_help_panel=RUN
+        ),
+    ] = None,
     workers: Annotated[
-        int,
+        int | None,
         Option(
             metavar="N",
             min=1,
             help="Processes with models of their own, on the GPUs in turn or on the --device that "
-            "is named.",
+            "is named (1).",
             rich_help_panel=RUN,
         ),
-    ] = 1,
+    ] = None,
     batch: Annotated[
-        int,
+        int | None,
         Option(
             metavar="N",
             min=1,
-            help="Pictures that go through the models together.",
+            help="Pictures that go through the models together (4).",
             rich_help_panel=RUN,
         ),
-    ] = 4,
+    ] = None,
 ) -> int:
     """Label a whole data set: resumable, with every label kept as soon as it is made."""
     from panoptic.commands.recipe import recipe_for
@@ -97,7 +100,7 @@ def run(
     from panoptic.dataset.resumable_labelling import label_dataset
     from panoptic.formats import FORMATS
     from panoptic.io.sources import open_source
-    from panoptic.settings.dataset import DatasetSettings
+    from panoptic.settings.tree import Settings
 
     # All that can be wrong about the request is found before models are loaded.
     vocabulary = read_words(words, models)
@@ -107,13 +110,15 @@ def run(
             f"no format is called {', '.join(sorted(unknown))}; there are {', '.join(FORMATS)}"
         )
     open_source(source, images)
-    how = DatasetSettings(
-        batch=batch, workers=workers, engine=engine, max_errors=max_errors, redo=redo
+    short = {"batch": batch, "workers": workers, "engine": engine, "max_errors": max_errors}
+    changes = changes_of_settings(
+        settings, {f"dataset.{name}": v for name, v in {**short, "redo": redo or None}.items()}
     )
-    recipe = recipe_for(models, settings)
-    with _Shown() as progress:
+    how = Settings().changed(changes).dataset
+    recipe = recipe_for(models, changes)
+    with ProgressBar("items") as bar, _Lines("panoptic dataset", "panoptic.dataset", bar):
         result = label_dataset(
-            recipe, source, vocabulary, output, images=images, settings=how, progress=progress
+            recipe, source, vocabulary, output, images=images, settings=how, progress=bar.update
         )
     print(_summary(result))
     if result.interrupted:
@@ -127,41 +132,19 @@ def run(
     return 1 if result.counts.failed else 0
 
 
-class _Shown:
-    """A bar on a terminal; broken items on stderr, wherever that is."""
+class _Lines(LogLines):
+    """Names the first items that are broken."""
 
-    def __init__(self) -> None:
-        self._bar = ProgressBar("items")
-        self._done = self._told = 0
+    _left_out = 0
 
-    def __enter__(self) -> _Shown:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.__exit__()
-
-    def scanning(self, count: int) -> None:
-        self._bar.update(0, None)
-
-    def begin(self, done: int, to_do: int) -> None:
-        if done:
-            self._bar.say(f"panoptic dataset: {done} labelled already, {to_do} to do")
-        self._bar.update(0, to_do)
-
-    def advance(self, done: int, failed: int) -> None:
-        self._done += done + failed
-        self._bar.advance(done + failed)
-
-    def failed(self, failure: Failure) -> None:
-        self._told += 1
-        if self._told <= SHOWN:
-            self._bar.say(f"panoptic dataset: left out: {failure.error}")
-        elif self._told == SHOWN + 1:
-            self._bar.say("panoptic dataset: more are left out; `panoptic report` lists all")
-
-    def say(self, text: str) -> None:
-        self._bar.say(f"panoptic dataset: {text}")
+    def text(self, record: logging.LogRecord) -> str | None:
+        if hasattr(record, "failure"):
+            self._left_out += 1
+            if self._left_out == SHOWN + 1:
+                return "more are left out; `panoptic report` lists all"
+            if self._left_out > SHOWN:
+                return None
+        return record.getMessage()
 
 
 def _summary(result: DatasetRun) -> str:

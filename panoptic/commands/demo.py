@@ -12,7 +12,6 @@ from panoptic.commands.command import add
 from panoptic.commands.common import load_pipeline
 from panoptic.commands.options import ModelOptions
 from panoptic.commands.terminal import show
-from panoptic.io.progress import ProgressBar
 
 DEMO = ModelOptions(models="demo")
 
@@ -32,8 +31,7 @@ def run(
 
     from panoptic.demo.run import run_demo
 
-    with ProgressBar("scenes", scenes) as bar:
-        done = run_demo(pipeline, output, scenes=scenes, seed=seed, progress=bar.update)
+    done = run_demo(pipeline, output, scenes=scenes, seed=seed)
     show(*done.report.tables(per_class=False))
     print(
         f"\n{scenes} scenes, {done.words} words asked of each, "

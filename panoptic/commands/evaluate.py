@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from panoptic.commands.command import add
 from panoptic.commands.terminal import show
-from panoptic.io.progress import ProgressBar
+from panoptic.io.files import write_text
 
 if TYPE_CHECKING:
     from panoptic.measure.evaluate_pictures import PanopticReport
@@ -82,7 +82,7 @@ def run(
         report = _evaluate_videos(compared)
         counted = f"{report.videos} videos, {report.frames} frames"
     if numbers is not None:
-        numbers.write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
+        write_text(numbers, json.dumps(report.to_dict(), indent=1) + "\n")
     print(counted)
     show(*report.tables())
     return 0
@@ -91,15 +91,13 @@ def run(
 def _evaluate_pictures(compared: Comparison) -> PanopticReport:
     from panoptic.measure.evaluate_pictures import evaluate_coco
 
-    with ProgressBar("images") as bar:
-        return evaluate_coco(
-            compared.prediction,
-            compared.truth,
-            prediction_folder=compared.prediction_folder,
-            truth_folder=compared.truth_folder,
-            by_name=compared.by_name,
-            progress=bar.update,
-        )
+    return evaluate_coco(
+        compared.prediction,
+        compared.truth,
+        prediction_folder=compared.prediction_folder,
+        truth_folder=compared.truth_folder,
+        by_name=compared.by_name,
+    )
 
 
 def _evaluate_videos(compared: Comparison) -> VideoReport:
@@ -109,12 +107,10 @@ def _evaluate_videos(compared: Comparison) -> VideoReport:
         raise ValueError("--prediction-folder and --truth-folder belong to the layout coco")
     if compared.by_name and compared.layout != "vipseg":
         raise ValueError(f"the layout {compared.layout} has no categories that could go by name")
-    with ProgressBar("videos") as bar:
-        return evaluate_folders(
-            compared.prediction,
-            compared.truth,
-            compared.layout,
-            subset=compared.subset,
-            by_name=compared.by_name,
-            progress=bar.update,
-        )
+    return evaluate_folders(
+        compared.prediction,
+        compared.truth,
+        compared.layout,
+        subset=compared.subset,
+        by_name=compared.by_name,
+    )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from typer import Argument, Option
@@ -12,9 +11,6 @@ from typer import Argument, Option
 from panoptic.commands.command import add
 from panoptic.formats import FORMATS
 from panoptic.io.progress import ProgressBar
-
-if TYPE_CHECKING:
-    from panoptic.results.labelled import LabelledItem
 
 EPILOG = """\
 Each format gets a folder, OUT/export/FORMAT unless --to says otherwise, with its splits; it
@@ -66,11 +62,8 @@ def run(
     settings = ExportSettings(Selection(parts, min_segment_quality), min_quality, pictures)
     with DatasetStore.open(dataset) as store, ProgressBar("items", len(store)) as bar:
         made = export(
-            _counted(store.items(), bar),
-            store.vocabulary,
-            to or dataset / "export",
-            formats,
-            settings,
+            *(store.items(), store.vocabulary, to or dataset / "export", formats, settings),
+            progress=bar.update,
         )
     for format in made:
         splits = ", ".join(f"{n} {split}" for split, n in sorted(format.items.items()))
@@ -79,9 +72,3 @@ def run(
         if format.first_reason:
             bar.say(f"panoptic export: {format.format} has no {format.first_reason}")
     return 1 if any(format.first_reason for format in made) else 0
-
-
-def _counted(items: Iterable[LabelledItem], bar: ProgressBar) -> Iterator[LabelledItem]:
-    for item in items:
-        yield item
-        bar.advance()

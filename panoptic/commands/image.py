@@ -11,9 +11,10 @@ import typer
 from typer import Argument, Option
 
 from panoptic.commands.command import add
-from panoptic.commands.common import load_pipeline, read_words
+from panoptic.commands.common import changes_of_settings, load_pipeline, read_words
 from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
 from panoptic.commands.terminal import show
+from panoptic.io.files import write_png
 from panoptic.io.progress import ProgressBar
 from panoptic.show.tables import Table
 
@@ -58,8 +59,9 @@ def run(
         folder = "is a folder; name the pictures in it, or see `panoptic dataset`"
         what = folder if missing[0].is_dir() else "is not there"
         raise ValueError(f"{str(missing[0])!r} {what}")
+    changes = changes_of_settings(settings)
     output.mkdir(parents=True, exist_ok=True)
-    pipeline = load_pipeline(models, settings)
+    pipeline = load_pipeline(models, changes)
 
     rows, failed = [], 0
     with (
@@ -101,11 +103,8 @@ class _Output:
 
     def write(self, path: Path, result: PanopticSegmentation) -> None:
         png = self.coco.add(result, path.name)
-        overlays = self.folder / "overlays"
-        overlays.mkdir(exist_ok=True)
-        part = overlays / f"{png.name}.part"
-        result.overlay(colors=self.vocabulary).save(part, format="PNG")
-        part.replace(overlays / png.name)
+        overlay = result.overlay(colors=self.vocabulary)
+        write_png(self.folder / "overlays" / png.name, overlay)
         if self.explain:
             result.explain().save(self.folder / "explain" / png.stem)
         self.count += 1

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Option
 
 from panoptic.commands.terminal import hide_advice
-from panoptic.presets import PRESETS
+from panoptic.presets import DEFAULT_MODELS, PRESETS
 
 WORDS, MODELS, SETTINGS = "Words", "Models", "Settings"
 
@@ -51,7 +51,7 @@ class ModelOptions:
             "grounding_dino/, clipseg/ and sam2/.",
             rich_help_panel=MODELS,
         ),
-    ] = "tiny"
+    ] = DEFAULT_MODELS
     things_model: Annotated[
         str | None,
         Option(
@@ -102,8 +102,28 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class SettingOptions:
-    """How sure is sure; those that aren't given are the ones that suit the models."""
+    """How sure is sure; those that aren't given are the ones that suit the models. All but the
+    first two are short forms of settings that have the key that stands here."""
 
+    settings_file: Annotated[
+        Path | None,
+        Option(
+            "--settings",
+            metavar="FILE",
+            help="YAML with settings; `panoptic settings --yaml` writes one with all of them.",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None
+    set_keys: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="One setting by its key, such as video.cut_ratio=4; repeatable. "
+            "`panoptic settings` lists them.",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None
     box_threshold: Annotated[
         float | None,
         Option(metavar="P", help="Least probability of a box's word.", rich_help_panel=SETTINGS),
@@ -131,7 +151,21 @@ class SettingOptions:
             rich_help_panel=SETTINGS,
         ),
     ] = False
-    seed: Annotated[int, Option(help="Of the sampled points.", rich_help_panel=SETTINGS)] = 0
+    seed: Annotated[
+        int | None, Option(help="Of the sampled points (0).", rich_help_panel=SETTINGS)
+    ] = None
+
+    def short_forms(self) -> dict[str, Any]:
+        """What was given by options of their own, by key."""
+        given = {
+            "detector.box_threshold": self.box_threshold,
+            "detector.text_threshold": self.text_threshold,
+            "detector.max_boxes": self.max_boxes,
+            "regions.background": self.background,
+            "fill_unknown": self.fill_unknown or None,
+            "seed": self.seed,
+        }
+        return {key: value for key, value in given.items() if value is not None}
 
 
 def quiet() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from panoptic.commands.options import ModelOptions, SettingOptions, quiet
+from panoptic.commands.options import ModelOptions, quiet
 from panoptic.dataset.worker import Labeller
 from panoptic.dataset.worker_recipe import PipelineRecipe
 
@@ -20,27 +20,12 @@ class CommandRecipe(PipelineRecipe):
         return super().__call__(device)
 
 
-def recipe_for(models: ModelOptions, settings: SettingOptions | None = None) -> CommandRecipe:
-    """What is asked for; a device and a dtype that are left open stay so."""
+def recipe_for(models: ModelOptions, changes: Mapping[str, Any] | None = None) -> CommandRecipe:
+    """What is asked for, with changes to the settings by key; a device and a dtype that are left
+    open stay so."""
     arguments = {
         **{"source": models.models, "things": models.things_model, "stuff": models.stuff_model},
         **{"sam2": models.sam2, "device": models.device, "dtype": models.dtype},
+        **({"settings": dict(changes)} if changes else {}),
     }
-    return CommandRecipe(arguments, None if settings is None else partial(_adjust, settings))
-
-
-def _adjust(settings: SettingOptions, pipeline: Any) -> None:
-    """Sets what was given; other settings are those that suit the models."""
-    given = {
-        name: value
-        for name in ("box_threshold", "text_threshold", "max_boxes")
-        if (value := getattr(settings, name)) is not None
-    }
-    if given:
-        pipeline.things.settings = replace(pipeline.things.settings, **given)
-    regions = pipeline.settings.regions
-    if settings.background is not None:
-        regions = replace(regions, background=settings.background)
-    pipeline.settings = replace(
-        pipeline.settings, regions=regions, seed=settings.seed, fill_unknown=settings.fill_unknown
-    )
+    return CommandRecipe(arguments)

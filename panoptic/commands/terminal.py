@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from typing import TYPE_CHECKING, Literal
 
+from panoptic.io.progress import ProgressBar
+
 if TYPE_CHECKING:
     from panoptic.show.tables import Table
+
+
+class LogLines(logging.Handler):
+    """While the ``with`` block lasts, a log becomes lines of a command on stderr, above its bar.
+
+    Only there: what a library set up for the whole program would write them a second time.
+    """
+
+    def __init__(self, command: str, log: str, bar: ProgressBar) -> None:
+        super().__init__()
+        self._command, self._log, self._bar = command, logging.getLogger(log), bar
+
+    def text(self, record: logging.LogRecord) -> str | None:
+        """The line without the command's name; None where nothing is to be said."""
+        return record.getMessage()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (text := self.text(record)) is not None:
+            self._bar.say(f"{self._command}: {text}")
+
+    def __enter__(self) -> LogLines:
+        self._before = self._log.level, self._log.propagate
+        self._log.setLevel(logging.INFO)
+        self._log.propagate = False
+        self._log.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.removeHandler(self)
+        level, self._log.propagate = self._before
+        self._log.setLevel(level)
 
 
 def show(*tables: Table) -> None:

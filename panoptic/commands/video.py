@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ import typer
 from typer import Argument, Option
 
 from panoptic.commands.command import add
-from panoptic.commands.common import load_pipeline, read_words, settle
+from panoptic.commands.common import changes_of_settings, load_pipeline, read_words, settle
 from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
 from panoptic.commands.terminal import show
 from panoptic.io.progress import ProgressBar
@@ -22,7 +22,6 @@ from panoptic.show.tables import Table
 
 if TYPE_CHECKING:
     from panoptic.io.clips import VideoInput
-    from panoptic.settings.video import VideoSettings
 
 VIDEO = "Video"
 HEAD = ("video", "frames", "pixels", "things", "stuff", "cuts", "unlabelled", "frames/s")
@@ -112,7 +111,9 @@ def run(
     from panoptic.video.resumable_recording import FrameLabeller, RecordSettings, record
     from sam2core.errors import FramesError
 
-    chosen = _video_settings(detect_every, max_objects)
+    changes = changes_of_settings(
+        settings, {"video.detect_every": detect_every, "video.max_objects": max_objects}
+    )
     writing = RecordSettings(_formats(formats), checkpoint_every, limit)
     if both_ways and limit is not None:
         raise ValueError("--both-ways goes through whole clips: leave --limit out")
@@ -122,9 +123,8 @@ def run(
     # A run may be gone on with on another device, but not in another dtype.
     made_by = repr(replace(models, device=None))
     asked = {
-        **{"words": repr(list(vocabulary)), "models": made_by, "settings": repr(settings)},
-        **{"video settings": repr(asdict(chosen)), "--both-ways": repr(both_ways)},
-        **{"--limit": repr(limit), "--fps": repr(fps)},
+        **{"words": repr(list(vocabulary)), "models": made_by, "settings": repr(changes)},
+        **{"--both-ways": repr(both_ways), "--limit": repr(limit), "--fps": repr(fps)},
     }
 
     rows: list[tuple[str, ...]] = []
@@ -133,20 +133,20 @@ def run(
         if both_ways and any(video.is_live for video in videos):
             raise ValueError("--both-ways goes back in a video, which a camera can't")
         output.mkdir(parents=True, exist_ok=True)
-        pipeline = load_pipeline(models, settings)
+        pipeline = load_pipeline(models, changes)
         for video in videos:
             labeller: FrameLabeller = (
-                BothWaysPass(pipeline, vocabulary, chosen, bar.update)
+                BothWaysPass(pipeline, vocabulary, progress=bar.update)
                 if both_ways
-                else ForwardPass(pipeline, vocabulary, chosen)
+                else ForwardPass(pipeline, vocabulary)
             )
             begun = time.perf_counter()
             done_before = None
 
-            def progress(frames: int, video: VideoInput = video) -> None:
+            def progress(done: int, total: int | None) -> None:
                 nonlocal done_before
-                done_before = frames if done_before is None else done_before
-                bar.update(frames, video.count if limit is None else limit)
+                done_before = done if done_before is None else done_before
+                bar.update(done, total)
 
             try:
                 summary = record(
@@ -177,13 +177,6 @@ def _formats(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(VIDEO_FORMATS) if "all" in asked else tuple(dict.fromkeys(asked))
 
 
-def _video_settings(detect_every: int | None, max_objects: int | None) -> VideoSettings:
-    from panoptic.settings.video import VideoSettings
-
-    given: dict[str, Any] = {"detect_every": detect_every, "max_objects": max_objects}
-    return replace(VideoSettings(), **{n: value for n, value in given.items() if value is not None})
-
-
 def _open(
     clips: Sequence[str], join: bool, fps: float | None, bar: ProgressBar, problems: list[str]
 ) -> list[VideoInput]:
@@ -191,7 +184,7 @@ def _open(
 
     Raises ``FramesError`` if none can be read, or one that was to be joined.
     """
-    from panoptic.io.clips import join_clips, open_camera, open_clip, unique_names
+    from panoptic.io.clips import VideoInput, join_clips, open_camera, unique_names
     from sam2core.errors import FramesError
 
     if join:
@@ -200,7 +193,7 @@ def _open(
     for clip in clips:
         try:
             camera = clip.isdecimal() and not Path(clip).exists()
-            opened.append(open_camera(int(clip)) if camera else open_clip(Path(clip), fps=fps))
+            opened.append(open_camera(int(clip)) if camera else VideoInput.of(clip, fps=fps))
         except FramesError as error:
             errors.append(error)
     if not opened:

@@ -20,7 +20,7 @@ from prompts.spatial import Prompt
 from sam2core import ImageMasks
 
 if TYPE_CHECKING:
-    from panoptic.settings.image import PipelineSettings
+    from panoptic.settings.tree import Settings
 
 
 # Longer side in pixels at which heatmaps and regions are kept. They come from a model that sees
@@ -109,7 +109,7 @@ class Trace:
     stuff_masks: tuple[StuffMask, ...]
     candidates: tuple[Candidate, ...]
     report: MergeReport
-    settings: PipelineSettings
+    settings: Settings
 
     @property
     def result(self) -> PanopticSegmentation:

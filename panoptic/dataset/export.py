@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from panoptic.formats import new_exporter
 from panoptic.formats.exporter import Exporter, ExportItem, Selection
 from panoptic.formats.picture_files import Mode, PictureFiles
 from panoptic.formats.writers import JsonLists
+from panoptic.io.files import whole_folder
+from panoptic.io.progress import Progress, shown
 from panoptic.results.labelled import LabelledItem
 from prompts import Vocabulary
 
@@ -64,12 +65,16 @@ def export(
     folder: str | Path,
     formats: Sequence[str],
     settings: ExportSettings | None = None,
+    *,
+    progress: bool | Progress = True,
 ) -> list[Exported]:
     """Writes each format to ``folder/FORMAT``, in one pass over the items.
 
     A folder appears when it is whole; an earlier export there is replaced then. What a format can't
     hold, and what has lost its picture, is left out and named in ``export.json`` with the reason.
-    The same items give the same bytes.
+    The same items give the same bytes. ``progress`` shows a bar on a terminal; a callback in its
+    place is called with the items gone through and their number, None where ``items`` has no
+    length.
 
     Raises ``ValueError`` for an unknown format, a vocabulary that a format can't hold, or a folder
     that is in the way; nothing is written then.
@@ -84,12 +89,14 @@ def export(
         raise ValueError(
             f"the vocabulary has no {settings.selection.parts}, so there are no labels"
         )
+    total = len(items) if isinstance(items, Sized) else None
     with ExitStack() as stack:
         outputs = []
         for name in formats:
             building = stack.enter_context(_replaced(Path(folder) / name))
             outputs.append(_Output(name, building, words, settings))
-        for item in items:
+        tell = stack.enter_context(shown(progress, "items", total))
+        for number, item in enumerate(items, start=1):
             if settings.wants(item):
                 outgoing = ExportItem(item, settings.selection)
                 for output in outputs:
@@ -100,6 +107,7 @@ def export(
             else:
                 for output in outputs:
                     output.leave_out(item.key, f"its quality is {item.quality:.3f}")
+            tell(number, total)
         return [output.close(Path(folder) / output.format) for output in outputs]
 
 
@@ -144,8 +152,7 @@ class _Output:
         return Exported(self.format, folder, dict(self._items), left_out, self._first)
 
 
-@contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
+def _replaced(folder: Path) -> AbstractContextManager[Path]:
     """An empty folder that takes the place of ``folder`` when the block ends without an error.
 
     Raises ``ValueError`` if something is there that isn't an export.
@@ -155,21 +162,7 @@ def _replaced(folder: Path) -> Iterator[Path]:
             f"{str(folder)!r} is in the way and was not written by panoptic export: "
             "move it, or export to another folder"
         )
-    building = folder.with_name(f".{folder.name}.part")
-    before = folder.with_name(f".{folder.name}.before")
-    for leftover in (building, before):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-    building.mkdir(parents=True)
-    try:
-        yield building
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
-    if folder.exists():
-        folder.rename(before)
-    building.rename(folder)
-    shutil.rmtree(before, ignore_errors=True)
+    return whole_folder(folder)
 
 
 def is_export(folder: Path) -> bool:

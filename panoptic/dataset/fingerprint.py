@@ -8,27 +8,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from panoptic_anything import __version__
 from prompts import Vocabulary
 
 
 def describe(labeller: Any) -> dict[str, Any]:
-    """What of a labeller decides its labels: its parts, their settings, digests of the weights.
+    """What of a labeller decides its labels: this package's version, its parts, all settings (but
+    how a data set is worked on, which decides none), digests of the weights.
 
     A labeller that isn't made of models says itself what it is, by a method ``fingerprint`` that
     gives a dictionary, or is a dataclass. The device isn't part of it, but the dtype is, as it
     came out: labels in float32 and in bfloat16 differ in some pixels.
     """
+    version = {"version": __version__}
     parts = ("things", "stuff", "segmenter")
-    if all(hasattr(labeller, part) for part in parts):
-        description: dict[str, Any] = {
-            part: _describe_part(getattr(labeller, part)) for part in parts
-        }
-        for name in ("settings", "video_settings"):
-            if is_dataclass(value := getattr(labeller, name, None)):
-                description[name] = _plain(asdict(value))  # type: ignore[arg-type]
-        description["quality"] = _plain(labeller.quality.to_dict())
-        return description
-    return _describe_part(labeller)
+    if not all(hasattr(labeller, part) for part in parts):
+        return version | _describe_part(labeller)
+    description: dict[str, Any] = {part: _describe_part(getattr(labeller, part)) for part in parts}
+    settings = _plain(asdict(labeller.settings))
+    del settings["dataset"]
+    for part, name in (("things", "detector"), ("stuff", "stuff")):
+        if description[part].get("settings") == settings[name]:
+            del description[part]["settings"]  # the tree has them
+    quality = _plain(labeller.quality.to_dict())
+    return version | description | {"settings": settings, "quality": quality}
 
 
 def settings_hash(vocabulary: Vocabulary, described: Mapping[str, Any]) -> str:

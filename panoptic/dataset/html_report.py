@@ -6,7 +6,6 @@ import base64
 import io
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -17,6 +16,8 @@ from panoptic.dataset.review import DoubtfulLabel, worst_segments
 from panoptic.dataset.statistics import Histogram, Statistics
 from panoptic.dataset.store import DatasetStore
 from panoptic.errors import ImageError
+from panoptic.io.files import whole_file
+from panoptic.io.progress import Progress, shown
 from panoptic.results.labelled import LabelledItem
 
 _SIDE, _JPEG_QUALITY = 480, 85
@@ -35,26 +36,33 @@ class ReportSettings:
 
 
 def write_report(
-    store: DatasetStore, path: str | Path | None = None, settings: ReportSettings | None = None
+    store: DatasetStore,
+    path: str | Path | None = None,
+    settings: ReportSettings | None = None,
+    *,
+    progress: bool | Progress = True,
 ) -> Path:
     """Writes the page (``report.html`` of the data set if no path is given); returns its path.
 
     It needs no other file and no network: pictures and drawings are in it. The same data set gives
-    the same bytes.
+    the same bytes. ``progress`` shows a bar on a terminal; a callback in its place is called with
+    the steps done and their number: one for every item read, and one for every drawing.
     """
     path = Path(path) if path is not None else store.root / "report.html"
     settings = settings or ReportSettings()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        for text in _page(store, settings):
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8") as file,
+        shown(progress, "steps") as tell,
+    ):
+        for text in _page(store, settings, tell):
             file.write(text)
-    os.replace(part, path)
     return path
 
 
-def _page(store: DatasetStore, settings: ReportSettings) -> Iterator[str]:
-    statistics = Statistics.of(store, settings.worst)
+def _page(store: DatasetStore, settings: ReportSettings, tell: Progress) -> Iterator[str]:
+    total = len(store) + min(len(store), settings.worst)
+    statistics = Statistics.of(store, settings.worst, progress=lambda done, _: tell(done, total))
     name = escape(store.root.resolve().name)
     yield (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
@@ -65,7 +73,7 @@ def _page(store: DatasetStore, settings: ReportSettings) -> Iterator[str]:
     yield from _summary(store, statistics)
     yield from _categories(store, statistics)
     yield from _histograms(store, statistics)
-    yield from _worst(store, statistics)
+    yield from _worst(store, statistics, tell)
     yield from _failures(store, settings.failures)
     how = escape(json.dumps(store.settings, indent=1, ensure_ascii=False, default=str))
     yield f"<details><summary>How it was labelled</summary><pre>{how}</pre></details>\n</html>\n"
@@ -145,13 +153,14 @@ def _histograms(store: DatasetStore, statistics: Statistics) -> Iterator[str]:
     yield "<figcaption>Qualities of items</figcaption></figure></div>\n"
 
 
-def _worst(store: DatasetStore, statistics: Statistics) -> Iterator[str]:
+def _worst(store: DatasetStore, statistics: Statistics, tell: Progress) -> Iterator[str]:
     yield "<h2>The worst, nobody judged yet</h2>\n"
     if not statistics.worst:
         yield "<p>None.</p>\n"
         return
     yield "<div class=cards>\n"
-    for item in statistics.worst:
+    read, total = statistics.items, statistics.items + len(statistics.worst)
+    for drawn, item in enumerate(statistics.worst, start=1):
         source, note = _overlay(store, item)
         reasons = escape(
             DoubtfulLabel(item, worst_segments(store, item.key)).reasons(store.vocabulary)
@@ -162,6 +171,7 @@ def _worst(store: DatasetStore, statistics: Statistics) -> Iterator[str]:
             f"<figcaption><b>{item.quality:.3f}</b> <code>{escape(item.key)}</code><br>"
             f"{reasons}{note}</figcaption></figure>\n"
         )
+        tell(read + drawn, total)
     yield "</div>\n<p>Verdicts: <code>panoptic review</code>.</p>\n"
 
 
@@ -174,8 +184,9 @@ def _overlay(store: DatasetStore, item: LabelledItem) -> tuple[str, str]:
         picture = item.picture(frame)
     except ImageError as error:
         picture, note = None, str(error)
-    options = {"legend": False, "min_side": _SIDE, "max_side": _SIDE}
-    drawn = item.load(frame).overlay(picture, colors=store.vocabulary, **options)
+    drawn = item.load(frame).overlay(
+        picture, colors=store.vocabulary, legend=False, min_side=_SIDE, max_side=_SIDE
+    )
     buffer = io.BytesIO()
     drawn.convert("RGB").save(buffer, format="JPEG", quality=_JPEG_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}", note

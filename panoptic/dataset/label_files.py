@@ -20,7 +20,7 @@ from pathlib import Path
 
 from panoptic.errors import CocoFormatError, DatasetError
 from panoptic.formats.coco_panoptic import save_result
-from panoptic.io.files import to_disk
+from panoptic.io.files import to_disk, whole_file
 from panoptic.io.sources.base import Kind
 from panoptic.results.segmentation import PanopticSegmentation
 
@@ -129,6 +129,5 @@ def _also_as(path: Path, other: Path) -> None:
     try:
         os.link(path, other)
     except OSError:  # file systems without links
-        part = other.with_name(other.name + ".part")
-        shutil.copyfile(path, part)
-        os.replace(part, other)
+        with whole_file(other, synced=True) as part:
+            shutil.copyfile(path, part)

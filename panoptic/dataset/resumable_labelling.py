@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,19 @@ from typing import Any
 
 from panoptic.dataset.engines.local import Engine
 from panoptic.dataset.fingerprint import describe, settings_hash
-from panoptic.dataset.progress import RunProgress, Silent
 from panoptic.dataset.store import DatasetStore
-from panoptic.dataset.tasks import Counts
+from panoptic.dataset.tasks import Counts, Failure
 from panoptic.dataset.worker import Labeller
-from panoptic.dataset.worker_recipe import Recipe, as_recipe, recipe_of
+from panoptic.dataset.worker_recipe import Recipe, as_recipe, recipe_of, settings_of_run
 from panoptic.devices import choose_devices, in_words
-from panoptic.errors import DatasetError, OutputError, TooManyErrors
+from panoptic.errors import TooManyErrors
+from panoptic.io.progress import Progress, shown
 from panoptic.io.sources import SourceLike, open_source
+from panoptic.io.writer_lock import only_one
 from panoptic.settings.dataset import DatasetSettings
 from prompts import Vocabulary
 
-LOCK = ".lock"
+log = logging.getLogger("panoptic.dataset")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def label_dataset(
     *,
     images: str | os.PathLike[str] | None = None,
     settings: DatasetSettings | None = None,
-    progress: RunProgress | None = None,
+    progress: bool | Progress = True,
     engine: Engine | None = None,
 ) -> DatasetRun:
     """Labels everything that a source lists into the folder ``out``.
@@ -62,40 +64,50 @@ def label_dataset(
     it goes on where it stopped, however that came about. Items that can't be labelled are
     recorded with the reason, and the rest is done. Ctrl-C finishes what is in flight; the result
     then says ``interrupted``. ``engine`` takes the place of the one that ``settings`` name.
+    Those are by default the pipeline's own.
 
     Workers run on the device that the pipeline was loaded for; where none was named, on the GPUs
     in turn, if there are any. They compute in the pipeline's dtype. With several of them, or Ray,
     a ``PipelineRecipe`` may be given instead of a pipeline: then nothing is loaded here, and a
     dtype of "auto" is chosen for their devices.
 
+    ``progress`` shows a bar on a terminal; a callback in its place is called with the items done
+    by this run and those it has to do (None while the source is read). What there is to say goes
+    to the log ``panoptic.dataset``: every item that is left out as a warning, with its ``Failure``
+    as the record's ``failure``; the rest as information.
+
     Raises ``SourceError``, ``SettingsChangedError``, ``OutputError``, ``TooManyErrors``; all of
     them leave what is labelled so far in order, to be gone on with.
     """
-    settings = settings or DatasetSettings()
-    progress = progress or Silent()
+    settings = settings or settings_of_run(labeller)
     start = time.perf_counter()
     root = Path(out)
     if not len(vocabulary):
         raise ValueError("the vocabulary is empty: ask for at least one thing or stuff word")
     opened = open_source(source, images)
-    prepared = _prepare(labeller, settings, progress, engine)
+    prepared = _prepare(labeller, settings, engine)
     fingerprint = settings_hash(vocabulary, prepared.described)
     with (
-        _only_one(root),
-        _stop_on_signal(progress) as stop,
+        only_one(root, "labelling into"),
+        _stop_on_signal() as stop,
         DatasetStore.create(
             root, vocabulary, prepared.described, fingerprint, opened.label, redo=settings.redo
         ) as store,
+        shown(progress, "items") as tell,
     ):
         store.files.clean()
-        for count in store.manifest.scan(opened):
-            progress.scanning(count)
+        for _ in store.manifest.scan(opened):
+            tell(0, None)
             if stop.is_set():
                 break
-        progress.begin(store.counts().done, store.manifest.to_do(fingerprint))
-        run = _Run(store, settings, fingerprint, progress, stop)
+        done, to_do = store.counts().done, store.manifest.to_do(fingerprint)
+        if done:
+            log.info("%d labelled already, %d to do", done, to_do)
+        tell(0, to_do)
+        run = _Run(store, settings, fingerprint, stop)
         if not stop.is_set():
-            run.label(engine or _engine(prepared.labeller, vocabulary, store, settings))
+            chosen = engine or _engine(prepared.labeller, vocabulary, store, settings)
+            run.label(chosen, lambda done: tell(done, to_do))
         store.files.clean()
         seconds = time.perf_counter() - start
         return DatasetRun(root, run.labelled, run.failed, store.counts(), seconds, stop.is_set())
@@ -107,18 +119,16 @@ class _Run:
         store: DatasetStore,
         settings: DatasetSettings,
         fingerprint: str,
-        progress: RunProgress,
         stop: threading.Event,
     ) -> None:
         self.store = store
         self.settings = settings
         self.fingerprint = fingerprint
-        self.progress = progress
         self.stop = stop
         self.labelled = self.failed = 0
 
-    def label(self, engine: Engine) -> None:
-        manifest = self.store.manifest
+    def label(self, engine: Engine, tell: Callable[[int], object]) -> None:
+        manifest, done = self.store.manifest, 0
         halt = threading.Event()  # of ours, so that a run ended by errors isn't "interrupted"
         chunks = manifest.tasks(self.settings.chunk, self.fingerprint, self.store.files.has)
         stop = _Either((self.stop, halt))
@@ -128,8 +138,9 @@ class _Run:
             self.failed += len(failures)
             self.labelled += sum(o.error is None and not o.unchanged for o in outcomes)
             for outcome in failures:
-                self.progress.failed(manifest.failure(outcome.id))
-            self.progress.advance(len(outcomes) - len(failures), len(failures))
+                _left_out(manifest.failure(outcome.id))
+            done += len(outcomes)
+            tell(done)
             most = self.settings.max_errors
             if most is not None and self.failed > most:
                 halt.set()  # what is in flight is finished and recorded
@@ -139,6 +150,14 @@ class _Run:
                 "were allowed; the manifest has the reasons. The same command goes on, with a "
                 "higher limit or without"
             )
+
+
+def _left_out(failure: Failure) -> None:
+    """Most errors name their file, those of models don't."""
+    name, text = repr(failure.name), failure.error  # what can't be printed is escaped in both
+    if name[1:-1] not in text:
+        text = f"{name}: {text}"
+    log.warning("left out: %s", text, extra={"failure": failure})
 
 
 @dataclass(frozen=True)
@@ -161,7 +180,6 @@ class _Prepared:
 def _prepare(
     given: Labeller | Recipe,
     settings: DatasetSettings,
-    progress: RunProgress,
     engine: Engine | None,
 ) -> _Prepared:
     """What labels, wherever, and what is to be known of it. Models are loaded here only for one
@@ -179,13 +197,13 @@ def _prepare(
         devices = choose_devices(recipe.device, 1 if here else settings.workers)
     if here:
         recipe = recipe.settled(devices)
-        progress.say(in_words(devices, recipe.dtype))
+        log.info(in_words(devices, recipe.dtype))
         labeller = recipe(devices[0])
         return _Prepared(labeller, describe(labeller))
     from panoptic.dataset.engines.start_processes import settle
 
     recipe, described = settle(recipe, devices)
-    progress.say(in_words(devices, recipe.dtype))
+    log.info(in_words(devices, recipe.dtype))
     return _Prepared(recipe, described)
 
 
@@ -209,28 +227,7 @@ def _engine(
 
 
 @contextmanager
-def _only_one(root: Path) -> Iterator[None]:
-    """Two runs into one folder would undo each other. A killed one's lock is gone with it."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(root / LOCK)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise DatasetError(f"another run is labelling into {str(root)!r}") from error
-    except OSError as error:
-        raise OutputError(
-            f"the output folder {str(root)!r} can't be used: {error.strerror or error}"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _stop_on_signal(progress: RunProgress) -> Iterator[threading.Event]:
+def _stop_on_signal() -> Iterator[threading.Event]:
     """The first Ctrl-C (or SIGTERM) sets the event, the second ends the program as ever."""
     stop = threading.Event()
 
@@ -238,7 +235,7 @@ def _stop_on_signal(progress: RunProgress) -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        progress.say("Finishing what is in flight; once more to stop at once.")
+        log.warning("Finishing what is in flight; once more to stop at once.")
 
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -11,6 +11,7 @@ import numpy as np
 
 from panoptic.dataset.store import DatasetStore
 from panoptic.dataset.tasks import SegmentRecord
+from panoptic.io.progress import Progress, shown
 from panoptic.results.labelled import LabelledItem
 
 BINS = 20
@@ -68,10 +69,16 @@ class Statistics:
     """Those of the least quality that nobody judged, the worst first."""
 
     @classmethod
-    def of(cls, store: DatasetStore, worst: int = 24) -> Statistics:
-        """Reads the manifest once; memory does not grow with the number of items."""
+    def of(
+        cls, store: DatasetStore, worst: int = 24, *, progress: bool | Progress = True
+    ) -> Statistics:
+        """Reads the manifest once; memory does not grow with the number of items.
+
+        ``progress`` shows a bar on a terminal; a callback in its place is called with the items
+        read and their number.
+        """
         statistics = cls()
-        void = 0.0
+        void, total = 0.0, len(store)
 
         def judged() -> Iterable[tuple[float, int, LabelledItem]]:
             nonlocal void
@@ -81,8 +88,10 @@ class Statistics:
                 void += 1 - sum(s.area for s in segments) / float(np.prod(item.size))
                 if item.quality is not None and item.verdict is None:
                     yield item.quality, number, item
+                tell(number + 1, total)
 
-        statistics.worst = [item for _, _, item in heapq.nsmallest(worst, judged())]
+        with shown(progress, "items", total) as tell:
+            statistics.worst = [item for _, _, item in heapq.nsmallest(worst, judged())]
         statistics.unlabelled = void / statistics.items if statistics.items else 0.0
         return statistics
 

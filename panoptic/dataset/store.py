@@ -15,12 +15,15 @@ from panoptic.dataset.label_files import LabelFiles
 from panoptic.dataset.manifest import Manifest, unit_of
 from panoptic.dataset.tasks import Counts, Failure, SegmentRecord
 from panoptic.errors import DatasetError, ImageError, OutputError, SettingsChangedError
+from panoptic.io.files import content_hash
 from panoptic.io.images import load_image
+from panoptic.io.writer_lock import VERDICT, only_one
 from panoptic.results.labelled import VERDICTS, LabelledItem, Split, Verdict
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
 MANIFEST = "manifest.sqlite"
+_VERDICT_SECONDS = 30.0  # that a verdict waits for another's, which takes well under a second
 
 
 class DatasetStore:
@@ -84,6 +87,7 @@ class DatasetStore:
                 f"its own, got {source!r}"
             )
         if (known := meta("settings_hash")) not in (None, settings_hash) and not redo:
+            _check_version(root, store.settings, settings)
             raise SettingsChangedError(
                 f"{str(root)!r} was labelled with other words, models or settings: "
                 f"{_difference(store, vocabulary, settings)}. Ask for what it was, label it all "
@@ -160,9 +164,11 @@ class DatasetStore:
             corrected = {0: corrected}
         for frame, result in (corrected or {}).items():
             self._check_correction(item, frame, result)
-        for frame, result in (corrected or {}).items():
-            self.files.write_correction(key, item.kind, frame, result)
-        self.manifest.set_verdict(key, verdict, note)
+        # Another reviewer's files would lie beside this verdict; a run may go on meanwhile.
+        with only_one(self.root, "writing verdicts into", VERDICT, wait=_VERDICT_SECONDS):
+            for frame, result in (corrected or {}).items():
+                self.files.write_correction(key, item.kind, frame, result)
+            self.manifest.set_verdict(key, verdict, note)
 
     # -- what items ask ------------------------------------------------------------------------
 
@@ -171,7 +177,7 @@ class DatasetStore:
         return self.files.load(item.key, item.kind, frame, corrected=corrected)
 
     def picture(self, item: LabelledItem, frame: int) -> np.ndarray:
-        from panoptic.io.sources.opening import content_hash, read_unit
+        from panoptic.io.sources.opening import read_unit
 
         row = self.manifest.row(item.key)
         unit = unit_of(row)
@@ -231,12 +237,12 @@ class DatasetStore:
 
     def _video_frame(self, key: str, unit: Any, frame: int) -> np.ndarray:
         """Frames are mostly asked for in order, so the latest video stays open."""
-        from panoptic.io.sources.opening import OpenVideo
+        from panoptic.io.clips import VideoInput
 
         if self._frames is None or self._frames[0] != key:
             self._close_video()
-            self._frames = (key, OpenVideo(unit))
-        return self._frames[1].frame(frame)
+            self._frames = (key, VideoInput.of(unit))
+        return self._frames[1].at_hand[frame]
 
     def _close_video(self) -> None:
         if self._frames is not None:
@@ -256,6 +262,18 @@ def split_of(content: str, shares: tuple[float, float, float] = (0.8, 0.1, 0.1))
     if place < shares[0]:
         return "train"
     return "val" if place < shares[0] + shares[1] else "test"
+
+
+def _check_version(root: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    if "version" not in now or before.get("version") == now["version"]:
+        return
+    version = f"version {before['version']}" if "version" in before else "an earlier version"
+    raise SettingsChangedError(
+        f"{str(root)!r} was labelled by {version} of this package, this is {now['version']}: "
+        "labels of both don't belong into one data set. Label it all anew with --redo (what is "
+        "there is kept in previous/), or choose another folder. Export, report and review take "
+        "it as it is"
+    )
 
 
 def _difference(store: DatasetStore, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> str:

@@ -15,8 +15,8 @@ from panoptic.dataset.label_files import LabelFiles
 from panoptic.dataset.tasks import Outcome, SegmentRecord, Task
 from panoptic.errors import DatasetError, ImageError
 from panoptic.image_pipeline import ImagePipeline
-from panoptic.io.files import to_disk
-from panoptic.io.sources.opening import file_hash, local_video
+from panoptic.io.files import file_hash, to_disk
+from panoptic.io.sources.opening import local_video
 from panoptic.results.segment import Segment
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.video.track import track
@@ -102,7 +102,7 @@ def label_video(
 def _tracker(labeller: Any) -> Callable[[Path, Vocabulary], Iterable[Any]] | None:
     """What labels the frames of a video; None where nothing does."""
     if isinstance(labeller, ImagePipeline):
-        return partial(track, labeller)
+        return partial(track, labeller, progress=False)  # the data set has a bar
     return labeller.track if isinstance(labeller, Tracker) else None
 
 

@@ -23,8 +23,9 @@ from panoptic.dataset.keys import printable
 from panoptic.dataset.label_files import LabelFiles
 from panoptic.dataset.tasks import Outcome, SegmentRecord, Task
 from panoptic.errors import DatasetError, ImageError, OutputError
+from panoptic.io.files import content_hash
 from panoptic.io.images import header_size, load_image
-from panoptic.io.sources.opening import content_hash, read_unit
+from panoptic.io.sources.opening import read_unit
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.dataset import DatasetSettings
 from prompts import Vocabulary

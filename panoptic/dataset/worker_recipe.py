@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from panoptic.dataset.worker import Labeller
 from panoptic.errors import DatasetError
+from panoptic.settings.dataset import DatasetSettings
 
 
 class Recipe(Protocol):
@@ -74,23 +75,14 @@ class _AsItIs:
     """Gives a pipeline the settings that another has."""
 
     settings: Any
-    parts: dict[str, Any]
-    """Settings of the detectors, by attribute of the pipeline."""
     quality: Any
 
     @classmethod
     def of(cls, pipeline: Any) -> _AsItIs:
-        parts = {
-            name: part.settings
-            for name in ("things", "stuff")
-            if hasattr(part := getattr(pipeline, name), "settings")
-        }
-        return cls(pipeline.settings, parts, pipeline.quality)
+        return cls(pipeline.settings, pipeline.quality)
 
     def __call__(self, pipeline: Any) -> None:
         pipeline.settings = self.settings
-        for name, settings in self.parts.items():
-            getattr(pipeline, name).settings = settings
         pipeline.quality = self.quality
 
 
@@ -107,6 +99,16 @@ class _Copy:
 
     def __call__(self, device: str | None = None) -> Labeller:
         return self.labeller
+
+
+def settings_of_run(given: Labeller | Recipe) -> DatasetSettings:
+    """How a pipeline, or a recipe for one, asks for the work to be done; else the defaults."""
+    from panoptic.settings.tree import Settings, layer_of, resolve
+
+    if isinstance(given, PipelineRecipe) and given.arguments.get("settings") is not None:
+        return resolve([layer_of(given.arguments["settings"])]).settings.dataset
+    own = getattr(given, "settings", None)
+    return own.dataset if isinstance(own, Settings) else DatasetSettings()
 
 
 def as_recipe(given: Labeller | Recipe) -> Recipe | None:

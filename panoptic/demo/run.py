@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from panoptic.demo.artwork import load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
 from panoptic.formats.coco_panoptic import CocoPanopticWriter
+from panoptic.io.progress import Progress, shown
 from panoptic.measure.evaluate_pictures import PanopticReport, evaluate
 from panoptic.pipeline import PanopticPipeline
 from panoptic.results.segmentation import PanopticSegmentation
@@ -49,13 +50,14 @@ def run_demo(
     *,
     scenes: int = 40,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool | Progress = True,
 ) -> DemoResult:
     """Labels so many held-out scenes of the demo world, all of its words asked.
 
     Writes ``demo.png`` to look at, ``pictures/``, ``overlays/``, COCO panoptic files called
     ``prediction`` and ``truth``, and ``explain/`` for the first scene. The artwork is one that the
-    models know, the textures are not. ``progress`` is called with scenes done and scenes in all.
+    models know, the textures are not. ``progress`` shows a bar on a
+    terminal; a callback in its place is called with scenes done and scenes in all.
     """
     world = World(load_artwork(("twemoji",)), seed=HELD_OUT_WORLD)
     vocabulary = demo_vocabulary()
@@ -66,6 +68,7 @@ def run_demo(
     with (
         CocoPanopticWriter(folder, "prediction", vocabulary.to_coco()) as predictions,
         CocoPanopticWriter(folder, "truth", vocabulary.to_coco()) as truths,
+        shown(progress, "scenes", scenes) as tell,
     ):
         for number in range(scenes):
             scene = world.scene(np.random.default_rng((seed, number)), SIZE, things=(3, 7))
@@ -80,9 +83,9 @@ def run_demo(
             if number == 0:
                 result.explain().save(folder / "explain")
             labelled.append(Labelled(result, replace(scene.truth, image=scene.image)))
-            if progress is not None:
-                progress(number + 1, scenes)
-    report = evaluate((p.prediction for p in labelled), (p.truth for p in labelled), vocabulary)
+            tell(number + 1, scenes)
+    pairs = (p.prediction for p in labelled), (p.truth for p in labelled)
+    report = evaluate(*pairs, vocabulary, progress=False)
     contact_sheet(labelled[:SHOWN], vocabulary, report).save(folder / "demo.png")
     return DemoResult(report, len(vocabulary), seconds)
 
@@ -103,10 +106,11 @@ def contact_sheet(
         image = scene.truth.image
         assert image is not None
         picture = Image.fromarray(image).resize((_TILE, _TILE), Image.Resampling.LANCZOS)
-        options = {"colors": vocabulary, "legend": False, "min_side": _TILE, "max_side": _TILE}
-        for place, tile in enumerate(
-            (picture, scene.prediction.overlay(**options), scene.truth.overlay(**options))
-        ):
+        drawn = [
+            each.overlay(colors=vocabulary, legend=False, min_side=_TILE, max_side=_TILE)
+            for each in (scene.prediction, scene.truth)
+        ]
+        for place, tile in enumerate((picture, *drawn)):
             sheet.paste(tile, (x + place * (_TILE + _GAP), y))
     return sheet
 

@@ -22,7 +22,8 @@ from PIL import Image
 
 from panoptic.errors import CannotHold
 from panoptic.formats.exporter import ExportItem, PictureSink
-from panoptic.formats.writers import lookup, write_json
+from panoptic.formats.writers import lookup
+from panoptic.io.files import write_json
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
@@ -114,7 +115,7 @@ class CityscapesExporter:
             number, color = self.labels[category.id]
             entry = {"name": category.name, "id": number, "hasInstances": category.is_thing}
             listed.append({**entry, "color": list(color)})
-        write_json(self.folder / "labels.json", listed)
+        write_json(self.folder / "labels.json", listed, indent=1)
 
 
 def _labels(vocabulary: Vocabulary) -> dict[int, tuple[int, tuple[int, int, int]]]:

@@ -10,8 +10,6 @@ and ``quality`` into a segment, which readers of the format ignore. As an export
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,6 +22,7 @@ from PIL import Image
 from panoptic.errors import CocoFormatError
 from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.writers import JsonLists, close_coco
+from panoptic.io.files import read_json, write_json, write_png
 from panoptic.results.id_map import ids_to_rgb, rgb_to_ids
 from panoptic.results.labelled import Split
 from panoptic.results.segment import Segment
@@ -46,9 +45,7 @@ def read_ids(path: Path) -> np.ndarray:
 
 def write_ids(path: Path, ids: np.ndarray) -> None:
     """Writes an id map (H, W) as the PNG of the format. The file appears whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    Image.fromarray(ids_to_rgb(ids)).save(part, format="PNG")
-    os.replace(part, path)
+    write_png(path, Image.fromarray(ids_to_rgb(ids)))
 
 
 def segments_info(result: PanopticSegmentation) -> list[dict[str, Any]]:
@@ -184,9 +181,11 @@ class CocoPanoptic:
         """
         json_path = Path(json_path)
         try:
-            content = json.loads(json_path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise CocoFormatError(f"{str(json_path)!r} is not JSON: {error}") from error
+            content = read_json(json_path)
+        except FileNotFoundError:
+            raise
+        except ValueError as error:
+            raise CocoFormatError(str(error)) from error
         if png_folder is None:
             beside = json_path.with_suffix("")
             png_folder = beside if beside.is_dir() else json_path.parent
@@ -303,9 +302,7 @@ def _write_json(
         "annotations": annotations,
         "categories": [categories[i] for i in sorted(categories)],
     }
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_json(path, content)
 
 
 class CocoPanopticExporter:

@@ -16,7 +16,6 @@ nothing of labels.
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from panoptic.errors import CannotHold
 from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.video_output import VideoInfo, remove_frames
 from panoptic.formats.writers import NameLists
-from panoptic.io.files import read_json, whole_file, write_png
+from panoptic.io.files import read_json, write_json, write_png
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
@@ -145,9 +144,7 @@ class DavisWriter:
         return path
 
     def _write_list(self) -> None:
-        text = json.dumps({"objects": self._objects}, ensure_ascii=False)
-        with whole_file(self._list) as part:
-            part.write_text(text + "\n", encoding="utf-8")
+        write_json(self._list, {"objects": self._objects})
 
 
 class DavisOutput:

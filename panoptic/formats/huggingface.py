@@ -110,7 +110,7 @@ class _Shards:
 
         schema = _schema()
         if self._writer is None:
-            self._paths.append(self._folder / f"{self._split}-{len(self._paths):05d}.part")
+            self._paths.append(self._folder / f"{self._split}-{len(self._paths):05d}.spool")
             self._writer = parquet.ParquetWriter(self._paths[-1], schema)
         self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=schema))
         self._written += self._bytes

@@ -87,11 +87,6 @@ class NameLists:
             file.write(line + "\n")
 
 
-def write_json(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
 def write_indices(path: Path, values: np.ndarray, palette: Sequence[int]) -> None:
     """Writes an array (H, W) of 0 to 255 as a PNG with a palette (r, g, b, r, ...)."""
     image = Image.fromarray(values.astype(np.uint8))

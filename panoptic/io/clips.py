@@ -1,29 +1,34 @@
-"""What a video is read from on the command line: files, folders of pictures, clips joined, cameras.
+"""Opening videos: files, folders of pictures, arrays, streams, items of a data set, cameras.
 
-Frames themselves come from ``sam2core.frames``; here is what a run has to know besides: a name, a
-pace, times, and how to tell that a clip is still the same when a run is resumed.
+``VideoInput.of`` is the one way in. Frames themselves come from ``sam2core.frames``, their pictures
+through ``panoptic.io.images``; here is what a run has to know besides: a name, a pace, times, and
+how to tell that a clip is still the same when a run is resumed.
 """
 
 from __future__ import annotations
 
-import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from panoptic.errors import ImageError
+from panoptic.io.files import quick_hash
+from panoptic.io.images import load_image
+from panoptic.io.sources.base import Unit
+from panoptic.io.sources.opening import local_video
 from sam2core.errors import FramesError
 from sam2core.frame_order import frame_range
 from sam2core.frames import FrameSource, IterFrames, VideoFile, open_frames
+from sam2core.transforms import as_rgb
 
 DEFAULT_FPS = 25.0
 """For pictures, which have no pace of their own."""
-
-
-_HASHED = 2**20  # bytes at either end of a file
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class VideoInput:
     """A video that is to be labelled.
 
     ``times`` are those of its frames in seconds, float64 (T,), where they are known; ``identity``
-    is text that changes when the clip does, None where there is nothing to compare.
+    is text that changes when the clip does, None where there is nothing to compare. What was
+    copied to this machine to be read is gone after ``close``.
     """
 
     name: str
@@ -39,11 +45,57 @@ class VideoInput:
     fps: float = DEFAULT_FPS
     times: np.ndarray | None = None
     identity: str | None = None
+    copies: ExitStack | None = None
+
+    @classmethod
+    def of(cls, video: Any, name: str = "", fps: float | None = None) -> VideoInput:
+        """Opens whatever holds frames.
+
+        ``video`` is a path (a video file, a folder of pictures, an animated picture), an array or
+        a sequence of pictures, an iterator or ``IterFrames`` (a live stream), a source of frames,
+        a ``Unit`` of a data set, or a ``VideoInput``, which is given back. ``fps`` is the pace of
+        what has none of its own. Pictures are read as ``load_image`` reads them.
+
+        Raises ``FramesError`` (a ``ValueError``) where there are no frames, and ``ImageError``
+        (one, too) for a unit that can't be read; warns with ``FramesWarning`` where some are
+        missing.
+        """
+        if isinstance(video, VideoInput):
+            return video
+        if isinstance(video, Unit):
+            return _of_unit(video, name, fps)
+        if isinstance(video, str | os.PathLike):
+            return _of_path(Path(video), name, fps)
+        source: FrameSource | IterFrames
+        if isinstance(video, IterFrames):
+            source = video
+        elif isinstance(video, Iterator):
+            source = IterFrames(video, frame_pixels)
+        else:
+            source = open_frames(video, frame_pixels)
+        times = getattr(source, "times", None)
+        times = None if times is None else np.asarray(times, np.float64)
+        own = getattr(source, "fps", None)
+        return cls(name or "video", source, own or fps or DEFAULT_FPS, times)
+
+    def close(self) -> None:
+        if self.copies is not None:
+            self.copies.close()
 
     @property
     def is_live(self) -> bool:
         """Whether it comes once and without a known end, as from a camera."""
         return isinstance(self.source, IterFrames)
+
+    @property
+    def at_hand(self) -> FrameSource:
+        """Its frames, each to be had at any time. Raises ``FramesError`` if it is live."""
+        if isinstance(self.source, IterFrames):
+            raise FramesError(
+                f"{self.name}: a stream of frames can't be gone back in: give a file, a folder or "
+                "an array"
+            )
+        return self.source
 
     @property
     def count(self) -> int | None:
@@ -55,18 +107,32 @@ class VideoInput:
         return index / self.fps if self.times is None else float(self.times[index])
 
 
-def open_clip(path: Path, name: str = "", fps: float | None = None) -> VideoInput:
-    """A video file or a folder of pictures; ``fps`` is the pace of the latter.
+def frame_pixels(picture: Any) -> np.ndarray:
+    """One frame as RGB uint8 (H, W, 3): uint8 arrays and tensors (on any device) as they are, all
+    else as ``load_image`` reads it. Raises ``ValueError`` where that is not possible."""
+    if isinstance(picture, str | os.PathLike):
+        return load_image(picture, name=os.fspath(picture))
+    if isinstance(picture, np.ndarray) or hasattr(picture, "__array__"):
+        return as_rgb(picture)
+    return load_image(picture)
 
-    Raises ``FramesError`` (a ``ValueError``) where there are no frames; warns with
-    ``FramesWarning`` where some are missing.
-    """
-    path = Path(path)
-    source = open_frames(path)
+
+def _of_unit(unit: Unit, name: str, fps: float | None) -> VideoInput:
+    with ExitStack() as stack:
+        path = stack.enter_context(local_video(unit))
+        try:
+            opened = _of_path(path, name or unit.name, fps)
+        except ValueError as error:
+            raise ImageError(f"{unit.source!r} can't be opened: {error}") from error
+        return replace(opened, copies=stack.pop_all())
+
+
+def _of_path(path: Path, name: str, fps: float | None) -> VideoInput:
+    source = open_frames(path, frame_pixels)
     name = name or (path.resolve().name if path.is_dir() else path.stem)
     if isinstance(source, VideoFile):
-        return VideoInput(name, source, source.fps, source.times, _identity(path))
-    return VideoInput(name, source, fps or DEFAULT_FPS, None, _identity(path))
+        return VideoInput(name, source, source.fps, source.times, quick_hash(path))
+    return VideoInput(name, source, fps or DEFAULT_FPS, None, quick_hash(path))
 
 
 def join_clips(paths: Sequence[Path], name: str = "", fps: float | None = None) -> VideoInput:
@@ -74,7 +140,7 @@ def join_clips(paths: Sequence[Path], name: str = "", fps: float | None = None) 
 
     Raises ``FramesError`` if one can't be read or their sizes differ.
     """
-    clips = [open_clip(path, fps=fps) for path in paths]
+    clips = [VideoInput.of(path, fps=fps) for path in paths]
     if not clips:
         raise FramesError("there are no clips to join")
     sources: list[FrameSource] = []
@@ -177,25 +243,3 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 def _lasting(clip: VideoInput) -> np.ndarray:
     return np.arange(clip.count or 0) / clip.fps if clip.times is None else clip.times
-
-
-def _identity(path: Path) -> str:
-    """A hash of a file's size and ends, or of the names and sizes of a folder's files."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for each in sorted(p for p in path.iterdir() if p.is_file()):
-            digest.update(f"{each.name} {each.stat().st_size}\n".encode())
-        return digest.hexdigest()[:16]
-    size = path.stat().st_size
-    digest.update(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(_HASHED))
-        file.seek(max(size - _HASHED, 0))
-        digest.update(file.read())
-    return digest.hexdigest()[:16]
-
-
-def times_of(source: Any) -> np.ndarray | None:
-    """Seconds from the first frame, float64 (T,), where a source has ``times``; else None."""
-    times = getattr(source, "times", None)
-    return None if times is None else np.asarray(times, np.float64)

@@ -1,19 +1,29 @@
-"""Files that are whole or not there at all, and journals that survive being killed."""
+"""Files and folders that are whole or not there at all, journals, and how a content is known.
+
+This is the one place where what is written takes its place; whoever writes otherwise has a reason,
+which tests/panoptic/io/test_files.py lists.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+_BLOCK = 2**20  # bytes read at a time, and at either end of a file that is known by its ends
 
 
 def to_disk(path: Path) -> None:
-    """Waits until a file's content would survive a power cut."""
+    """Waits until a file's content, or the names in a folder, would survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -22,18 +32,91 @@ def to_disk(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to; it becomes ``path`` when the block ends without an error."""
+def whole_file(path: Path, *, synced: bool = False) -> Iterator[Path]:
+    """A path to write to; it becomes ``path`` when the block ends without an error.
+
+    With ``synced``, only once it would survive a power cut; else the system writes it when it
+    likes. After an error nothing of it is left, and what was at ``path`` is as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    yield part
+    try:
+        yield part
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if synced:
+        to_disk(part)
     os.replace(part, path)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to write into; it takes the place of ``folder`` when the block ends without
+    an error. What was there is removed then, and is as it was after an error."""
+    building = folder.with_name(f".{folder.name}.part")
+    before = folder.with_name(f".{folder.name}.before")
+    for leftover in (building, before):
+        if leftover.exists():
+            shutil.rmtree(leftover)
+    building.mkdir(parents=True)
+    try:
+        yield building
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    if folder.exists():
+        folder.rename(before)
+    building.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def write_png(path: Path, image: Image.Image) -> None:
     """Writes a picture as a PNG that appears whole or not at all."""
     with whole_file(path) as part:
         image.save(part, format="PNG")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text as UTF-8 that appears whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    """Writes a JSON file, on one line unless ``indent`` is given, whole or not at all."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=indent) + "\n")
+
+
+def content_hash(data: bytes) -> str:
+    """What tells contents apart, 128 bits in hexadecimal."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """``content_hash`` of a file of any size."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def quick_hash(path: Path) -> str:
+    """What most likely tells files apart without reading them, 64 bits in hexadecimal: of a file
+    its size and ends, of a folder the names and sizes of its files."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for each in sorted(p for p in path.iterdir() if p.is_file()):
+            digest.update(f"{each.name} {each.stat().st_size}\n".encode())
+        return digest.hexdigest()[:16]
+    size = path.stat().st_size
+    digest.update(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(_BLOCK))
+        file.seek(max(size - _BLOCK, 0))
+        digest.update(file.read())
+    return digest.hexdigest()[:16]
 
 
 def read_json(path: Path) -> Any:

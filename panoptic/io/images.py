@@ -25,9 +25,12 @@ MAX_PIXELS = 89_478_485
 # Formats with a signature of their own, so that no text file passes as a picture.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 
+ImageLike = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
+"""What ``load_image`` reads."""
+
 
 def load_image(
-    source: str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray,
+    source: ImageLike,
     *,
     max_pixels: int = MAX_PIXELS,
     name: str | None = None,

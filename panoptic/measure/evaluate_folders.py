@@ -10,7 +10,7 @@ import numpy as np
 from panoptic.formats.davis import VOID_INDEX, Davis, read_indices
 from panoptic.formats.sa_v import Masklets, SavFolder, find_masklets, read_mask
 from panoptic.formats.vipseg import VipsegVideos
-from panoptic.io.progress import Progress
+from panoptic.io.progress import Progress, shown
 from panoptic.measure.evaluate_video import evaluate_video
 from panoptic.measure.jf import FoundIdsMeter, GivenIdsMeter
 from panoptic.measure.video_report import VideoReport
@@ -32,7 +32,7 @@ def evaluate_folders(
     subset: str = "val",
     windows: Sequence[int] = WINDOWS,
     by_name: bool = False,
-    progress: Progress | None = None,
+    progress: bool | Progress = True,
 ) -> VideoReport:
     """Compares results on disk with a data set in its own layout; frames are read one by one.
 
@@ -51,8 +51,10 @@ def evaluate_folders(
       folders of them. J&F of objects whose ids were given, without the first and the last
       annotated frame.
 
-    ``subset`` is DAVIS's, ``windows`` are VPQ's lengths of tubes, ``progress`` is called with the
-    videos done and all videos. Raises ``ValueError`` where a file isn't what the layout says, and
+    ``subset`` is DAVIS's, ``windows`` are VPQ's lengths of tubes. ``progress`` shows a bar on a
+    terminal; a callback in its place is called with the videos done and all videos.
+
+    Raises ``ValueError`` where a file isn't what the layout says, and
     ``FileNotFoundError`` where one is missing.
     """
     prediction, truth = Path(prediction), Path(truth)
@@ -69,10 +71,10 @@ def evaluate_folders(
     else:
         raise ValueError(f"there is no layout {layout!r}; there are {', '.join(LAYOUTS)}")
     reports = []
-    for total, report in videos:
-        reports.append(report)
-        if progress is not None:
-            progress(len(reports), total)
+    with shown(progress, "videos") as tell:
+        for total, report in videos:
+            reports.append(report)
+            tell(len(reports), total)
     return VideoReport.total(reports)
 
 
@@ -97,6 +99,7 @@ def _vipseg(prediction: Path, truth: Path, windows: Sequence[int], by_name: bool
             true.frames(video),
             name=video,
             windows=windows,
+            progress=False,
         )
         yield len(true.annotations), report
 

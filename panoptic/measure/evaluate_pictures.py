@@ -7,7 +7,7 @@ The measure itself is in ``panoptic.measure.pq``. A prediction's segments withou
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from panoptic.formats.coco_panoptic import CocoPanoptic
+from panoptic.io.progress import Progress, shown
 from panoptic.measure.pq import VOID, Label, Overlaps, Quality, Tally, best_ious, tally
-from panoptic.results.segment import UNKNOWN_ID, CategoryLike, NamedCategory
+from panoptic.results.segment import UNKNOWN_ID, CategoryLike, NamedCategory, Segment
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.show.tables import Table
 
@@ -89,11 +90,17 @@ def evaluate(
     predictions: Iterable[PanopticSegmentation],
     truths: Iterable[PanopticSegmentation],
     categories: Iterable[CategoryLike] | None = None,
+    *,
+    progress: bool | Progress = True,
 ) -> PanopticReport:
     """Compares results with their ground truth, pair by pair; both may be generators.
 
-    Without ``categories`` those that occur are evaluated. Raises ``ValueError`` if the two differ
-    in number or an image in size, or if a category id means different things.
+    Without ``categories`` those that occur are evaluated. ``progress`` shows a bar on a terminal; a
+    callback in its place is called with the images done and their number, None where ``truths`` has
+    no length.
+
+    Raises ``ValueError`` if the two differ in number or an image in size, or if a category id means
+    different things.
     """
     names: dict[int, NamedCategory] = {}
     for c in categories or ():
@@ -101,27 +108,39 @@ def evaluate(
     closed = bool(names)
     counted: dict[int, Tally] = {}
     images = 0
-    for prediction, truth in zip_longest(predictions, truths):
-        if prediction is None or truth is None:
-            more, fewer = ("predictions", "ground truths")[:: 1 if truth is None else -1]
-            raise ValueError(f"there are more {more} than {fewer}: {images} pairs, then one alone")
-        for s in (*truth, *prediction):
-            if s.is_unknown:
-                continue
-            if closed and s.category_id not in names:
-                raise ValueError(f"category {s.category_id} ({s.category!r}) is not evaluated")
-            known = names.setdefault(
-                s.category_id, NamedCategory(s.category_id, s.category, s.is_thing)
-            )
-            if known.name != s.category:
+    total = len(truths) if isinstance(truths, Sized) else None
+    with shown(progress, "images", total) as tell:
+        for prediction, truth in zip_longest(predictions, truths):
+            if prediction is None or truth is None:
+                more, fewer = ("predictions", "ground truths")[:: 1 if truth is None else -1]
                 raise ValueError(
-                    f"category {s.category_id} is {known.name!r} here and {s.category!r} there"
+                    f"there are more {more} than {fewer}: {images} pairs, then one alone"
                 )
-        overlaps = Overlaps(truth.ids, prediction.ids)
-        _add(counted, tally(overlaps, _labels(truth), _labels(prediction)))
-        images += 1
+            _enter_names(names, closed, (*truth, *prediction))
+            overlaps = Overlaps(truth.ids, prediction.ids)
+            _add(counted, tally(overlaps, _labels(truth), _labels(prediction)))
+            images += 1
+            tell(images, total)
     order = names.values() if closed else sorted(names.values(), key=lambda c: c.id)
     return PanopticReport({c: counted.get(c.id, Tally()) for c in order}, images)
+
+
+def _enter_names(
+    names: dict[int, NamedCategory], closed: bool, segments: Iterable[Segment]
+) -> None:
+    """Adds what is new to ``names``, unless they are closed."""
+    for s in segments:
+        if s.is_unknown:
+            continue
+        if closed and s.category_id not in names:
+            raise ValueError(f"category {s.category_id} ({s.category!r}) is not evaluated")
+        known = names.setdefault(
+            s.category_id, NamedCategory(s.category_id, s.category, s.is_thing)
+        )
+        if known.name != s.category:
+            raise ValueError(
+                f"category {s.category_id} is {known.name!r} here and {s.category!r} there"
+            )
 
 
 def segment_ious(prediction: PanopticSegmentation, truth: PanopticSegmentation) -> dict[int, float]:
@@ -142,13 +161,14 @@ def evaluate_coco(
     truth_folder: str | Path | None = None,
     by_name: bool = False,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool | Progress = True,
 ) -> PanopticReport:
     """Compares two COCO panoptic JSON files and their PNGs; PNGs are read as they are needed.
 
     Every image of the ground truth must have a prediction. Categories are the ground truth's and
     go by id; with ``by_name`` the prediction's ids are translated by category name. ``workers``
-    is the number of threads, ``progress`` is called with images done and images in all.
+    is the number of threads. ``progress`` shows a bar on a terminal; a callback in its place is
+    called with images done and images in all.
 
     Raises ``ValueError`` where panopticapi does: missing images, unknown categories, ids that are
     in PNG or JSON alone; and where names of one category id differ between the two files.
@@ -188,12 +208,14 @@ def evaluate_coco(
         return tally(overlaps, true_labels, labels)
 
     counted: dict[int, Tally] = {}
-    with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as pool:
+    with (
+        ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as pool,
+        shown(progress, "images", len(true)) as tell,
+    ):
         # map keeps the order, so sums come out the same for any number of threads
         for done, counts in enumerate(pool.map(one, true.annotations), start=1):
             _add(counted, counts)
-            if progress is not None:
-                progress(done, len(true))
+            tell(done, len(true))
     per_class = {
         NamedCategory(i, str(c["name"]), bool(c.get("isthing", 1))): counted.get(i, Tally())
         for i, c in true.categories.items()

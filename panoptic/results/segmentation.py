@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,9 @@ from panoptic.results.segment import CategoryLike, Segment
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from panoptic.io.images import ImageLike
+    from prompts import Vocabulary
 
 
 class Explains(Protocol):
@@ -247,11 +250,33 @@ class PanopticSegmentation:
         seen._check_image()
         return seen
 
-    def overlay(self, image: Any = None, **options: Any) -> Image.Image:
-        """The picture with segments, names and legend: see ``panoptic.show.overlay.overlay``."""
+    def overlay(
+        self,
+        image: ImageLike | None = None,
+        *,
+        colors: Vocabulary | Mapping[int, tuple[int, int, int]] | None = None,
+        shades: Mapping[int, tuple[int, int, int]] | None = None,
+        thing_opacity: float | None = None,
+        stuff_opacity: float | None = None,
+        outlines: bool | None = None,
+        names: bool | None = None,
+        scores: bool | None = None,
+        ids: bool | None = None,
+        legend: bool | None = None,
+        min_side: int | None = None,
+        max_side: int | None = None,
+    ) -> Image.Image:
+        """The picture with segments, names and legend: see ``panoptic.show.overlay.overlay``.
+
+        What isn't given is as in its ``ShowSettings``.
+        """
         from panoptic.show.overlay import overlay
 
-        return overlay(self, image, **options)
+        return overlay(
+            *(self, image), colors=colors, shades=shades, thing_opacity=thing_opacity,
+            stuff_opacity=stuff_opacity, outlines=outlines, names=names, scores=scores, ids=ids,
+            legend=legend, min_side=min_side, max_side=max_side,
+        )  # fmt: skip
 
     def _repr_png_(self) -> bytes:
         from panoptic.show.notebook import to_png

@@ -24,14 +24,18 @@ class DatasetSettings:
     batch_pixels: int = 50_000_000
     """The most pixels of a batch; a larger picture goes alone."""
     ahead: int = 2
-    """Batches that are decoded while the models work, and those that wait to be written."""
+    """Batches that are decoded while the models work, and those that wait to be written. Two keep
+    a GPU busy where files differ in size; more only take memory."""
     readers: int = 2
+    """Threads of each worker that decode pictures: a picture takes less time to decode than to
+    label, so that two are ahead of the models."""
     writers: int = 2
-    """Threads that decode pictures, and that write labels, of each worker."""
+    """Threads of each worker that write labels: PNGs are packed by one core each."""
     workers: int = 1
     """Processes with models of their own, on the device that was asked for; where none was, on a
     machine with GPUs, each takes one in turn."""
     engine: Engine = "local"
+    """What runs the workers: processes of this machine, or a Ray cluster."""
     max_errors: int | None = None
     """End the run when more items than this are broken; None: never."""
     max_pixels: int = MAX_PIXELS

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
+from panoptic.io.files import write_png, write_text
 from panoptic.results.explanation import Explanation
 from panoptic.results.masks import resize_window
 from panoptic.show.drawing import INK, WHITE, Color, chip, place_chips, write
@@ -73,11 +74,10 @@ def sheet(steps: Explanation, columns: int = 4) -> Image.Image:
 def save(steps: Explanation, folder: str | Path) -> Path:
     """See ``Explanation.save``."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    sheet(steps).save(folder / "sheet.png")
+    write_png(folder / "sheet.png", sheet(steps))
     for number, panel in enumerate(panels(steps, side=960), start=1):
-        panel.picture.save(folder / f"{number}-{panel.name}.png")
-    (folder / "explain.txt").write_text(describe(steps) + "\n", encoding="utf-8")
+        write_png(folder / f"{number}-{panel.name}.png", panel.picture)
+    write_text(folder / "explain.txt", describe(steps) + "\n")
     return folder
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from scipy import ndimage
 
-from panoptic.io.images import load_image
+from panoptic.io.images import ImageLike, load_image
 from panoptic.results.masks import resize_window
 from panoptic.results.segment import Segment
 from panoptic.results.segmentation import PanopticSegmentation
@@ -64,24 +64,38 @@ class ShowSettings:
 
 def overlay(
     result: PanopticSegmentation,
-    image: Any = None,
+    image: ImageLike | None = None,
     *,
     colors: Vocabulary | Mapping[int, Color] | None = None,
     shades: Mapping[int, Color] | None = None,
     settings: ShowSettings | None = None,
-    **options: Any,
+    thing_opacity: float | None = None,
+    stuff_opacity: float | None = None,
+    outlines: bool | None = None,
+    names: bool | None = None,
+    scores: bool | None = None,
+    ids: bool | None = None,
+    legend: bool | None = None,
+    min_side: int | None = None,
+    max_side: int | None = None,
 ) -> Image.Image:
     """The image with its segments in colour, their outlines and names, and a legend below.
 
     ``image`` is whatever ``load_image`` takes; without it ``result.image`` is used, and without
     that the colours alone are drawn. ``colors`` gives RGB by category id (a ``Vocabulary`` does);
     otherwise they follow from the ids, the same for every picture. Things of one category get
-    shades of its colour, or those that ``shades`` gives by segment id. ``options`` are fields of
-    ``ShowSettings``, such as ``legend=False``.
+    shades of its colour, or those that ``shades`` gives by segment id. The others are fields of
+    ``ShowSettings``, such as ``legend=False``; those not given are as ``settings`` has them.
 
     Raises ``ValueError`` if the image is not of the size of the result.
     """
-    settings = settings or ShowSettings(**options)
+    given = {
+        "thing_opacity": thing_opacity, "stuff_opacity": stuff_opacity, "outlines": outlines,
+        "names": names, "scores": scores, "ids": ids, "legend": legend, "min_side": min_side,
+        "max_side": max_side,
+    }  # fmt: skip
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    settings = replace(settings or ShowSettings(), **changes)
     pixels = result.image if image is None else load_image(image)
     if pixels is not None and pixels.shape[:2] != result.ids.shape:
         raise ValueError(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panoptic.io.clips import times_of
-from panoptic.io.progress import Progress
+from panoptic.io.clips import VideoInput
+from panoptic.io.progress import Progress, shown
 from panoptic.results.frame import Event, PanopticFrame
 from panoptic.settings.video import VideoSettings
 from panoptic.video.fill_backward import fill_backward
@@ -19,7 +19,6 @@ from panoptic.video.mask_layers import Layer, Layers, to_steps
 from panoptic.video.propagate_corrections import HandCorrection, repropagate
 from panoptic.video.session import VideoSession, compose, tracker_settings
 from prompts import Category, Vocabulary
-from sam2core import open_frames
 
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
@@ -46,11 +45,12 @@ class FileSession:
         folder: str | Path | None = None,
     ) -> None:
         self.pipeline = pipeline
-        self.source = open_frames(video)
+        self.video = VideoInput.of(video)
+        self.source = self.video.at_hand
         self.session = VideoSession(pipeline, vocabulary, settings)
         self.vocabulary, self.settings = vocabulary, self.session.settings
         self.recording = LayerStore(folder)
-        self._times = times_of(self.source)
+        self._times = self.video.times
         self._categories: dict[int, int] = {}  # of all segments that there ever were
         self._relabelled: dict[int, int] = {}
         self._removed: set[int] = set()
@@ -74,36 +74,38 @@ class FileSession:
     # -- labelling --------------------------------------------------------------------------
 
     def run(
-        self, both_ways: bool = False, progress: Progress | None = None
+        self, both_ways: bool = False, progress: bool | Progress = True
     ) -> Iterator[PanopticFrame]:
         """Label what isn't labelled yet, and yield those frames in order.
 
         With ``both_ways`` nothing is yielded before all of the video was gone through forward and
-        back. ``progress`` is told the frames done and their number, with ``both_ways`` twice that.
+        back. ``progress`` shows a bar on a terminal; a callback in its place is called with the
+        frames done and their number, with ``both_ways`` twice that.
         """
         start, total = len(self.recording), len(self) * (2 if both_ways else 1)
-        for index, image in self.source.frames(start) if start < len(self) else ():
-            time = None if self._times is None else float(self._times[index])
-            frame = self.session.step(image, time)
-            layers = self.session.layers
-            assert layers is not None
-            self.recording.add(
-                StoredFrame(layers, self.session.shot, frame.events, time, self.session.prompts)
-            )
-            self._categories |= {layer.id: layer.category_id for layer in layers.layers}
-            if progress is not None:
-                progress(index + 1, total)
-            if not both_ways:
-                yield frame
+        with shown(progress, "frames", total) as tell:
+            for index, image in self.source.frames(start) if start < len(self) else ():
+                time = None if self._times is None else float(self._times[index])
+                frame = self.session.step(image, time)
+                layers = self.session.layers
+                assert layers is not None
+                self.recording.add(
+                    StoredFrame(layers, self.session.shot, frame.events, time, self.session.prompts)
+                )
+                self._categories |= {layer.id: layer.category_id for layer in layers.layers}
+                tell(index + 1, total)
+                if not both_ways:
+                    yield frame
+            if both_ways:
+                fill_backward(
+                    self.pipeline.segmenter.model,
+                    self.source,
+                    self.recording,
+                    self.settings,
+                    tracker_settings(self.settings),
+                    lambda done, _: tell(len(self) + done, total),
+                )
         if both_ways:
-            fill_backward(
-                self.pipeline.segmenter.model,
-                self.source,
-                self.recording,
-                self.settings,
-                tracker_settings(self.settings),
-                None if progress is None else lambda done, _: progress(len(self) + done, total),
-            )
             yield from self.frames(start)
 
     def frame(self, index: int) -> PanopticFrame:
@@ -143,13 +145,14 @@ class FileSession:
         )
         correction.points.append((x, y))
         correction.labels.append(int(positive))
-        self.pipeline.segmenter.set_image(self.source[frame])
+        segmenter = self.pipeline.segmenter
         start = correction.start.steps
-        answer = self.pipeline.segmenter.segment(
+        answer = segmenter.segment(
             points=np.array([correction.points]),
             labels=np.array([correction.labels]),
             mask_logits=None if correction.start.is_empty else (start.astype(np.float32) / 8)[None],
             multimask=correction.start.is_empty and len(correction.points) == 1,
+            image=segmenter.encode(self.source[frame]),
         ).best()
         steps = to_steps(answer.logits[0, 0].cpu().numpy())
         return self._set_by_hand(
@@ -171,8 +174,9 @@ class FileSession:
         x0, y0, x1, y1 = np.clip(np.asarray(box, float), 0, [width, height, width, height])
         if not (x0 < x1 and y0 < y1):
             raise ValueError(f"the box {list(box)} has no area in the frame, {width} x {height}")
-        self.pipeline.segmenter.set_image(self.source[frame])
-        answer = self.pipeline.segmenter.segment(boxes=np.array([[x0, y0, x1, y1]])).best()
+        segmenter = self.pipeline.segmenter
+        image = segmenter.encode(self.source[frame])
+        answer = segmenter.segment(boxes=np.array([[x0, y0, x1, y1]]), image=image).best()
         id = self.session.roster.new_id(None if found.is_thing else found.id)
         self._removed.discard(id)
         self._categories[id] = found.id
@@ -195,16 +199,18 @@ class FileSession:
         self._pending.discard(segment)
         self.session.forget(segment)
 
-    def propagate(self, progress: Progress | None = None) -> Iterator[PanopticFrame]:
+    def propagate(self, progress: bool | Progress = True) -> Iterator[PanopticFrame]:
         """Bring what was corrected since the last call into the frames around, and yield them.
 
         Only the corrected segments are followed again, and only in their shot: forward up to the
-        next correction by hand, back to the last prompt before, by hand or not.
+        next correction by hand, back to the last prompt before, by hand or not. ``progress`` is as
+        for :meth:`run`.
         """
         pending, self._pending = sorted(self._pending), set()
         correction = {id: self._corrections[id] for id in pending}
         model, tracking = self.pipeline.segmenter.model, tracker_settings(self.settings)
-        changed = repropagate(model, self.source, self.recording, correction, tracking, progress)
+        with shown(progress, "frames") as tell:
+            changed = repropagate(model, self.source, self.recording, correction, tracking, tell)
         for index in sorted(changed):
             yield self.frame(index)
 

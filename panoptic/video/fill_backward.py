@@ -25,7 +25,7 @@ def fill_backward(
     recording: LayerStore,
     settings: VideoSettings,
     tracking: TrackerSettings,
-    progress: Progress | None = None,
+    progress: Progress,
 ) -> None:
     """Add to a recording the layers of late segments in the frames of their shot before them.
 
@@ -40,8 +40,7 @@ def fill_backward(
         if late:
             _fill_shot(model, source, recording, shot, late, settings, tracking)
         done = shot.stop
-        if progress is not None:
-            progress(done, total)
+        progress(done, total)
 
 
 def late_arrivals(recording: LayerStore, shot: range) -> dict[int, int]:

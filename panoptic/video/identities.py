@@ -19,7 +19,7 @@ class Member:
     looks like (None for stuff). ``last_seen`` is the last frame with a pixel of it, ``shot`` the
     shot of that
     frame. ``misses`` counts the detection passes on end that didn't confirm it while it was
-    visible. """
+    visible."""
 
     id: int
     category_id: int

@@ -53,7 +53,7 @@ class BothWaysPass:
         pipeline: ImagePipeline,
         vocabulary: Vocabulary,
         settings: VideoSettings | None = None,
-        progress: Progress | None = None,
+        progress: bool | Progress = True,
     ) -> None:
         self._begin = pipeline, vocabulary, settings
         self._progress = progress

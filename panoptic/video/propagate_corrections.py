@@ -42,7 +42,7 @@ def repropagate(
     recording: LayerStore,
     corrections: Mapping[int, Mapping[int, HandCorrection]],
     tracking: TrackerSettings,
-    progress: Progress | None = None,
+    progress: Progress,
 ) -> set[int]:
     """Follow segments again from where they were corrected (``corrections``, by id and frame).
 
@@ -59,8 +59,7 @@ def repropagate(
         ):
             changed.add(index)
             done += sum(index in r.frames for r in together)
-            if progress is not None:
-                progress(done, total)
+            progress(done, total)
     return changed
 
 

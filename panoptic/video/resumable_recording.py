@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from panoptic.formats.video_formats import DEFAULT_FORMATS, VIDEO_FORMATS, VideoOutputs
 from panoptic.formats.video_output import VideoInfo
 from panoptic.io.clips import VideoInput
+from panoptic.io.progress import Progress, shown
+from panoptic.io.writer_lock import only_one
 from panoptic.results.frame import PanopticFrame
 from panoptic.video.resume_points import Checkpoint, Checkpoints, Request
 from prompts import Vocabulary
@@ -79,18 +81,34 @@ def record(
     *,
     request: Request,
     resume: bool = False,
-    progress: Callable[[int], None] = lambda frames: None,
+    progress: bool | Progress = True,
 ) -> Mapping[str, Any]:
     """Labels a video into ``folder``; returns its ``Summary``'s content.
 
     With ``resume``, goes on at the last checkpoint of a run with the same ``request``, or does
     nothing if that was done; the files are then, byte for byte, those of an undisturbed run.
-    ``progress`` is told how many frames are done. A live video can't be resumed; an interruption
+    ``progress`` shows a bar on a terminal; a callback in its place is called with the frames done
+    and their number, None where it isn't known. A live video can't be resumed; an interruption
     (Ctrl-C) is its end.
 
-    Raises ``ValueError`` if there are no frames, or if a run can't be resumed.
+    Raises ``ValueError`` if there are no frames, or if a run can't be resumed, and ``DatasetError``
+    (one, too) while another run writes into the folder.
     """
     settings = settings or RecordSettings()
+    with only_one(folder, "labelling into"):
+        return _record(video, labeller, vocabulary, folder, settings, request, resume, progress)
+
+
+def _record(
+    video: VideoInput,
+    labeller: FrameLabeller,
+    vocabulary: Vocabulary,
+    folder: Path,
+    settings: RecordSettings,
+    request: Request,
+    resume: bool,
+    progress: bool | Progress,
+) -> Mapping[str, Any]:
     info = VideoInfo(video.name, vocabulary, video.fps)
     checkpoints = Checkpoints(folder, video.name, request)
     resume = resume and not video.is_live
@@ -117,17 +135,19 @@ def record(
             frames, formats = summary.content["frames"], tuple(settings.formats)
             checkpoints.save(Checkpoint(frames, state, summary.content, formats))
 
-    progress(begun.frame)
+    total = min((n for n in (video.count, settings.limit) if n is not None), default=None)
     try:
-        for frame in labeller.label(video, begun.frame, settings.limit, begun.state):
-            if frame.time is None:
-                frame = replace(frame, time=video.time(frame.index))
-            outputs.add(frame)
-            summary.add(frame)
-            frames = summary.content["frames"]
-            progress(frames)
-            if frames % settings.checkpoint_every == 0:
-                checkpoint()
+        with shown(progress, "frames", total) as tell:
+            tell(begun.frame, total)
+            for frame in labeller.label(video, begun.frame, settings.limit, begun.state):
+                if frame.time is None:
+                    frame = replace(frame, time=video.time(frame.index))
+                outputs.add(frame)
+                summary.add(frame)
+                frames = summary.content["frames"]
+                tell(frames, total)
+                if frames % settings.checkpoint_every == 0:
+                    checkpoint()
     except KeyboardInterrupt:
         if not video.is_live or not summary.content["frames"]:
             raise

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panoptic.io.files import read_json, whole_file
+from panoptic.io.files import read_json, whole_file, write_text
 
 Request = Mapping[str, str]
 """What was asked for, by names for people: a run is only resumed for the same request."""
@@ -73,8 +73,7 @@ class Checkpoints:
     def finish(self, summary: Mapping[str, Any]) -> None:
         """The video is done; its state isn't needed any more."""
         content = {"request": self._request, "summary": dict(summary)}
-        with whole_file(self._finished) as part:
-            part.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        write_text(self._finished, json.dumps(content, ensure_ascii=False, indent=1))
         self._unfinished.unlink(missing_ok=True)
 
     def finished(self) -> Mapping[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from panoptic.io.clips import frame_pixels
 from panoptic.results.frame import Event, EventKind, PanopticFrame
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
@@ -17,7 +18,6 @@ from panoptic.video.identities import Roster
 from panoptic.video.mask_layers import Layer, Layers, to_steps
 from prompts import Category, Vocabulary
 from sam2core import BankSettings, TrackerSettings, VideoTracker
-from sam2core.transforms import as_rgb
 
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
@@ -32,6 +32,8 @@ class VideoSession:
     into the frame. When it is time, the pipeline looks for the words, and what it finds is matched
     with what is followed: things and stuff are prompted anew, found again, or new. All masks
     become one id map. What wasn't seen for long is dropped.
+
+    ``settings`` are by default those that the pipeline has for videos.
 
     ``session.state()`` is all there is to go on from (:meth:`restore`), to the same bytes.
     """
@@ -49,7 +51,7 @@ class VideoSession:
             )
         self.pipeline = pipeline
         self.vocabulary = vocabulary
-        self.settings = settings or VideoSettings()
+        self.settings = settings or pipeline.settings.video
         self.roster = Roster(self.settings.max_remembered)
         self.tracker = VideoTracker(
             pipeline.segmenter.model, settings=tracker_settings(self.settings)
@@ -74,12 +76,12 @@ class VideoSession:
         return self.roster.shot
 
     def step(self, image: Any, time: float | None = None) -> PanopticFrame:
-        """Label the next frame: an RGB uint8 array (H, W, 3), a PIL picture or a path.
+        """Label the next frame: an RGB uint8 array (H, W, 3), or what ``load_image`` reads.
 
         ``time`` is its time in seconds, where it is known. ``ValueError`` for a frame of another
         size than the first one.
         """
-        rgb = as_rgb(image)
+        rgb = frame_pixels(image)
         self._check_size((rgb.shape[0], rgb.shape[1]))
         events: list[Event] = []
         index, first = self.frame_index + 1, self.frame_index < 0

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from panoptic.io.clips import times_of
-from panoptic.io.progress import Progress
+from panoptic.io.clips import VideoInput
+from panoptic.io.progress import Progress, shown
 from panoptic.results.frame import PanopticFrame
 from panoptic.settings.video import VideoSettings
 from panoptic.video.file_session import FileSession
 from panoptic.video.session import VideoSession
 from prompts import Vocabulary
-from sam2core import open_frames
-from sam2core.frames import IterFrames, prefetch
+from sam2core.frames import prefetch
 
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
@@ -25,11 +24,11 @@ def track(
     vocabulary: Vocabulary,
     settings: VideoSettings | None = None,
     both_ways: bool = False,
-    progress: Progress | None = None,
+    progress: bool | Progress = True,
 ) -> Iterator[PanopticFrame]:
-    """See ``ImagePipeline.track``."""
-    live = isinstance(video, (Iterator, IterFrames))
-    if both_ways and live:
+    """See ``PanopticPipeline.track``."""
+    video = VideoInput.of(video)
+    if both_ways and video.is_live:
         raise ValueError(
             "both_ways goes back in the video, which a stream of frames can't: give a file, a "
             "folder or an array"
@@ -37,23 +36,19 @@ def track(
     if both_ways:
         return _both_ways(FileSession(pipeline, video, vocabulary, settings), progress)
     session = VideoSession(pipeline, vocabulary, settings)
-    if isinstance(video, Iterator):
-        video = IterFrames(video)
-    source = video if isinstance(video, IterFrames) else open_frames(video)
-    return _forward(session, source, progress)
+    return _forward(session, video, progress)
 
 
-def _both_ways(session: FileSession, progress: Progress | None) -> Iterator[PanopticFrame]:
+def _both_ways(session: FileSession, progress: bool | Progress) -> Iterator[PanopticFrame]:
     with session:
         yield from session.run(both_ways=True, progress=progress)
 
 
 def _forward(
-    session: VideoSession, source: Any, progress: Progress | None
+    session: VideoSession, video: VideoInput, progress: bool | Progress
 ) -> Iterator[PanopticFrame]:
-    times = times_of(source)
-    total = None if isinstance(source, IterFrames) else len(source)
-    for index, image in prefetch(source.frames(), lambda item: item):
-        yield session.step(image, None if times is None else float(times[index]))
-        if progress is not None:
-            progress(index + 1, total)
+    times, total = video.times, video.count
+    with shown(progress, "frames", total) as tell:
+        for index, image in prefetch(video.source.frames(), lambda item: item):
+            yield session.step(image, None if times is None else float(times[index]))
+            tell(index + 1, total)

@@ -1,7 +1,7 @@
 import numpy as np
 
-from benchmarks.video_cuts import CutCount, carried, count_cuts
-from benchmarks.video_methods import SWITCHES, ablations, matched_ids, renumbered, sessions
+from benchmarks.lib.video_cuts import CutCount, carried, count_cuts
+from benchmarks.lib.video_methods import SWITCHES, ablations, matched_ids, renumbered, sessions
 from panoptic.settings.video import VideoSettings
 from tests.panoptic.video.frames import frame
 

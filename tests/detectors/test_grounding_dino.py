@@ -96,8 +96,9 @@ def test_several_captions_are_as_several_calls_but_the_backbone_runs_once(detect
     assert len(detector.captions(TRICKY)) == 3
     together = detector.detect(image, TRICKY)
     assert len(runs) == 1
+    detector.detect(image, TRICKY)
+    assert len(runs) == 2  # nothing is kept for the next picture
     hook.remove()
-    assert "forward" not in vars(backbone)
     categories = TRICKY.things
     parts = [
         detector.detect(image, Vocabulary.from_categories(categories[i : i + 2])) for i in (0, 2, 4)

@@ -8,7 +8,7 @@ import torch
 
 from detectors import ThingSettings
 from detectors.grounding_dino import GroundingDino
-from detectors.load import load_thing_detector
+from detectors.load import default_settings, load_thing_detector
 from detectors.sam3 import Sam3
 from detectors.zero_shot import ZeroShotDetector
 from tests.detectors.groundingdino import random_state, save_original
@@ -32,9 +32,10 @@ def test_the_configuration_says_which(folder, kind, request):
     assert type(found) is kind
     assert found.dtype == torch.bfloat16
     assert found.device.type == "cpu"
-    # Levels are given for Grounding DINO, the others have their own.
-    assert (found.settings == LEVELS) == (kind is GroundingDino)
-    assert load_thing_detector(path).dtype == torch.float32
+    assert found.settings == LEVELS
+    asked_nothing = load_thing_detector(path)
+    assert asked_nothing.dtype == torch.float32
+    assert asked_nothing.settings == default_settings(path)
 
 
 def test_files_of_the_authors_by_their_name(tmp_path, bert_folder):

@@ -18,8 +18,7 @@ from detectors import ThingSettings
 from detectors.clipseg import ClipSeg
 from detectors.load import load_thing_detector
 from detectors.sam3 import Sam3
-from panoptic import PanopticPipeline, PipelineSettings
-from panoptic.settings.compose import MergeSettings, StuffMaskSettings
+from panoptic import PanopticPipeline
 from panoptic.settings.video import VideoSettings
 from prompts import Vocabulary
 from sam2core import (
@@ -213,11 +212,11 @@ _PARTS = ("logits", "iou", "presence")
 
 def _pipeline(device: str, folder: Path) -> PanopticPipeline:
     """With thresholds at which random models find something."""
-    settings = PipelineSettings(
-        merge=MergeSettings(min_visible=0.05),
-        stuff_masks=StuffMaskSettings(min_agreement=0.05),
-        automatic=AutomaticSettings(points_per_side=4, min_iou=0, min_stability=0),
-    )
+    settings = {
+        "merge": {"min_visible": 0.05},
+        "stuff_masks": {"min_agreement": 0.05},
+        "automatic": AutomaticSettings(points_per_side=4, min_iou=0, min_stability=0),
+    }
     pipeline = PanopticPipeline.from_pretrained(
         folder, device=device, dtype=torch.float32, settings=settings
     )

@@ -43,12 +43,9 @@ def words():
 def tiny(models_folder):
     """A pipeline of tiny random models, with thresholds at which they find something."""
     from detectors.base import ThingSettings
-    from panoptic import PanopticPipeline, PipelineSettings
-    from panoptic.settings.compose import MergeSettings, StuffMaskSettings
+    from panoptic import PanopticPipeline
 
-    settings = PipelineSettings(
-        merge=MergeSettings(min_visible=0.05), stuff_masks=StuffMaskSettings(min_agreement=0.05)
-    )
+    settings = {"merge.min_visible": 0.05, "stuff_masks.min_agreement": 0.05}
     # In float32 wherever the tests run: there a batch gives what single pictures give.
     pipeline = PanopticPipeline.from_pretrained(models_folder, dtype="float32", settings=settings)
     pipeline.things.settings = ThingSettings(box_threshold=0.5, text_threshold=0.5, max_boxes=6)

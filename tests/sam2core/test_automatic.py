@@ -72,6 +72,7 @@ def same(a, b) -> bool:
 def test_masks_are_what_the_model_answers_to_their_points(segmenter, picture):
     masks = found(segmenter, picture)
     assert len(masks) > 3
+    segmenter.set_image(picture)
     for m in masks:
         answer = segmenter.segment(points=np.array([m.point]), multimask=True)
         at = int(np.abs(answer.iou[0].numpy() - m.iou).argmin())
@@ -180,9 +181,13 @@ def test_of_copies_the_one_seen_from_closer_stays(segmenter, picture):
     assert all(m not in masks for m, _ in displaced)
 
 
-def test_afterwards_the_whole_picture_is_set(segmenter, picture):
-    found(segmenter, picture, crop_layers=1)
-    assert segmenter.size == (70, 110)
+def test_the_picture_that_was_set_stays_set(segmenter, picture):
+    other = picture[:30, :50].copy()
+    segmenter.set_image(other)
+    before = segmenter.segment([[20, 10]])
+    assert found(segmenter, picture, crop_layers=1)
+    assert segmenter.size == (30, 50)
+    assert torch.equal(segmenter.segment([[20, 10]]).logits, before.logits)
 
 
 def test_nothing_found_is_an_empty_list(segmenter, picture):

@@ -24,6 +24,19 @@ def close(a: torch.Tensor, b: torch.Tensor) -> None:
     torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-3)
 
 
+def test_encoded_pictures_are_asked_in_any_order(segmenter):
+    other = PICTURE[::-1, 5:].copy()
+    one, two = segmenter.encode(PICTURE), segmenter.encode(other)
+    assert (one.size, two.size) == ((48, 80), (48, 75))
+    answers = [segmenter.segment([[60, 30]], image=image) for image in (two, one, two)]
+    assert torch.equal(answers[0].logits, answers[2].logits)
+    assert torch.equal(answers[1].logits, segmenter.segment([[60, 30]]).logits)
+    assert not torch.equal(answers[0].logits, answers[1].logits)
+    segmenter.set_image(other)
+    assert torch.equal(segmenter.segment([[60, 30]]).logits, answers[0].logits)
+    assert torch.equal(segmenter.segment([[60, 30]], image=one).logits, answers[1].logits)
+
+
 def test_many_prompts_in_one_call_equal_single_calls(model):
     points = [[[10, 12]], [[60, 30], [5, 5]], [[20, 40], [1, 1], [70, 8]]]
     labels = [[1], [1, 0], [1, 0, 0]]

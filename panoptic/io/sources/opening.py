@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
@@ -11,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from panoptic.errors import ImageError, ImageNotFoundError, UnreadableImageError
 from panoptic.io.sources.base import Unit
@@ -24,20 +21,6 @@ _BLOCK = 1 << 20
 
 def is_url(source: str) -> bool:
     return "://" in source
-
-
-def content_hash(data: bytes) -> str:
-    """What tells contents apart, 128 bits in hexadecimal."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """``content_hash`` of a file of any size."""
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def read_unit(unit: Unit, max_bytes: int = MAX_BYTES) -> bytes:
@@ -71,25 +54,6 @@ def local_video(unit: Unit) -> Iterator[Path]:
         with _open(unit, repr(unit.source)) as stream, path.open("wb") as copy:
             shutil.copyfileobj(stream, copy, _BLOCK)
         yield path
-
-
-class OpenVideo:
-    """The frames of a video unit, going on from the last one at little cost."""
-
-    def __init__(self, unit: Unit) -> None:
-        from sam2core.frames import open_frames
-
-        self._file = local_video(unit)
-        try:
-            self._frames = open_frames(self._file.__enter__())
-        except ValueError as error:
-            raise ImageError(f"{unit.source!r} can't be opened again: {error}") from error
-
-    def frame(self, index: int) -> np.ndarray:
-        return self._frames[index]
-
-    def close(self) -> None:
-        self._file.__exit__(None, None, None)
 
 
 class _Part:

@@ -16,11 +16,15 @@ def panoptic(*arguments, **options):
 
 def in_a_terminal(*arguments, columns=100):
     """What a command shows on a terminal so wide (colours left away), and its code."""
+    return run_in_a_terminal([sys.executable, "-m", "panoptic.cli", *map(str, arguments)], columns)
+
+
+def run_in_a_terminal(command, columns=100, stdout=None):
+    """The same for any program; its stdout may go to a file instead."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "panoptic.cli", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment)
+    process = subprocess.Popen(command, stdout=stdout or theirs, stderr=theirs, env=environment)
     os.close(theirs)
     shown = b""
     while True:

@@ -1,4 +1,6 @@
 import json
+import logging
+import re
 import subprocess
 import sys
 
@@ -6,6 +8,7 @@ import pytest
 
 from panoptic.cli import main
 from panoptic.dataset.store import DatasetStore
+from tests.panoptic.commands.shell import in_a_terminal
 from tests.panoptic.dataset.colours import fill
 
 WORDS = ["--things", "car, dog", "--stuff", "road"]
@@ -40,6 +43,44 @@ def test_a_data_set_from_the_command_line(source, tmp_path, models_folder, capsy
     assert "--redo" in capsys.readouterr().err
     assert main([*command, "--things", "car", "--redo"]) == 1
     assert "3 labelled in" in capsys.readouterr().out
+
+
+def test_the_first_broken_items_are_named(source, tmp_path, models_folder, capsys):
+    for number in range(22):
+        (source / f"broken-{number:02}.png").write_bytes(b"no picture")
+    command = ["dataset", str(source), "--models", str(models_folder), "--batch", "1", *WORDS]
+    # A program around that set up logging would write the lines a second time.
+    logging.getLogger("panoptic").addHandler(handler := logging.StreamHandler(sys.stderr))
+    try:
+        assert main([*command, "-o", str(tmp_path / "out")]) == 1
+    finally:
+        logging.getLogger("panoptic").removeHandler(handler)
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("panoptic dataset: ") for line in lines if "left out" in line)
+    named = [line for line in lines if "dataset: left out: " in line]
+    assert len(named) == len(set(named)) == 20
+    assert "broken-" in named[0]
+    assert [line for line in lines if "more are left out" in line] == [
+        "panoptic dataset: more are left out; `panoptic report` lists all"
+    ]
+    log = logging.getLogger("panoptic.dataset")
+    assert (log.handlers, log.propagate, log.level) == ([], True, logging.NOTSET)
+
+
+def test_on_a_terminal_there_is_a_bar(source, tmp_path, models_folder):
+    (source / "broken.png").write_bytes(b"no picture")
+    command = ["dataset", source, "--models", models_folder, "--device", "cpu", *WORDS]
+    code, text = in_a_terminal(*command, "-o", tmp_path / "out", columns=200)
+    assert code == 1
+    assert "4/4 items" in text
+    assert re.search(r"panoptic dataset: left out: \S*broken\.png", text)
+    assert "panoptic dataset: on cpu in " in text
+    code, text = in_a_terminal("report", tmp_path / "out")
+    assert code == 0
+    assert "6/6 steps" in text
+    code, text = in_a_terminal("export", tmp_path / "out", "--format", "coco_panoptic")
+    assert code == 0
+    assert "3/3 items" in text
 
 
 def test_the_parent_of_several_workers_never_loads_the_models(source, tmp_path, models_folder):

@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import pickle
 import signal
@@ -10,7 +11,6 @@ import torch
 
 from panoptic import PanopticPipeline
 from panoptic.dataset.engines.ray import actor_device
-from panoptic.dataset.progress import Silent
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore
 from panoptic.dataset.worker_recipe import PipelineRecipe, recipe_of
@@ -150,21 +150,16 @@ def test_a_device_that_is_not_there_is_told_before_anything_is_made(source, tmp_
 
 
 def test_a_recipe_makes_the_labels_of_its_pipeline_in_whatever_process(
-    source, tmp_path, models_folder, words
+    source, tmp_path, models_folder, words, caplog
 ):
+    caplog.set_level(logging.INFO, "panoptic.dataset")
     recipe = PipelineRecipe({"source": str(models_folder), "device": "cpu", "dtype": "bfloat16"})
-    said = []
-
-    class Told(Silent):
-        def say(self, text):
-            said.append(text)
-
     runs = [
-        label_dataset(recipe, source, words, tmp_path / "two", settings=TWO, progress=Told()),
-        label_dataset(recipe, source, words, tmp_path / "one", settings=ONE, progress=Told()),
-        recipe().label_dataset(source, words, tmp_path / "pipeline", settings=TWO),
+        label_dataset(recipe, source, words, tmp_path / "two", settings=TWO),
+        label_dataset(recipe, source, words, tmp_path / "one", settings=ONE),
+        label_dataset(recipe(), source, words, tmp_path / "pipeline", settings=TWO),
     ]
-    assert said == ["2 workers on cpu in bfloat16", "on cpu in bfloat16"]
+    assert caplog.messages[:2] == ["2 workers on cpu in bfloat16", "on cpu in bfloat16"]
     told = [run.open().settings for run in runs]
     assert told[0] == told[1] == told[2]
     for part in ("things", "stuff", "segmenter"):
@@ -224,7 +219,7 @@ def test_what_a_cluster_cannot_give_is_told(asked, has_gpus, told):
 
 
 def test_a_pipeline_is_made_again_with_the_settings_that_it_has(tiny, picture, words):
-    tiny.settings = tiny.settings.__class__(region_side=64, seed=3)
+    tiny.settings = tiny.settings.changed({"region_side": 64, "seed": 3})
     again = recipe_of(tiny)(None)
     assert again.settings == tiny.settings
     assert again.things.settings == tiny.things.settings

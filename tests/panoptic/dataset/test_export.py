@@ -32,6 +32,14 @@ def digest(folder: Path) -> dict[str, str]:
     }
 
 
+def test_how_far_it_is_is_told_to_a_callback(items, tmp_path):
+    calls = []
+    for each in (items, iter(items)):
+        export(each, WORDS, tmp_path, ["labelme"], progress=lambda *call: calls.append(call))
+    counted = range(1, len(items) + 1)
+    assert calls == [(n, len(items)) for n in counted] + [(n, None) for n in counted]
+
+
 def test_every_format_in_one_pass_gives_the_bytes_of_each_alone(items, tmp_path):
     export(items, WORDS, tmp_path / "all", list(FORMATS))
     for name in FORMATS:

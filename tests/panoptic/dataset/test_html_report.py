@@ -92,7 +92,12 @@ def test_the_page(out):
         path = write_report(store)
         statistics = Statistics.of(store)
         worst = [item.key for item in statistics.worst]
-        assert write_report(store, out / "again.html").read_bytes() == path.read_bytes()
+        calls = []
+        again = write_report(store, out / "again.html", progress=lambda *call: calls.append(call))
+        assert again.read_bytes() == path.read_bytes()
+        steps = len(store) + min(24, len(store))
+        assert [done for done, _ in calls] == list(range(1, calls[-1][1] + 1))
+        assert calls[0][1] == steps >= calls[-1][1]
     assert path == out / "report.html"
     page = Page(path)
     assert page.links == []

@@ -1,3 +1,4 @@
+import logging
 import multiprocessing
 import os
 import shutil
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panoptic.dataset.progress import Silent
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore
 from panoptic.errors import (
@@ -135,16 +135,33 @@ def test_other_words_are_refused_or_redone_as_asked(source, tmp_path):
     assert label(source, out, labeller=other).labelled == 0
 
 
-def test_broken_items_are_told_and_the_rest_is_done(source, tmp_path):
+def test_how_far_it_is_is_told_to_a_callback(source, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "panoptic.dataset")
+    (source / "a/0001.png").write_bytes(b"no picture")
+    calls = []
+    label(source, tmp_path / "out", progress=lambda *call: calls.append(call))
+    assert calls[0] == (0, None)  # the source is read
+    known = [done for done, total in calls if total == 20]
+    assert known == sorted(set(known))
+    assert (known[0], known[-1]) == (0, 20)
+    assert "labelled already" not in caplog.text
+    fill(source, 4, start=20)
+    calls.clear()
+    label(source, tmp_path / "out", progress=lambda *call: calls.append(call))
+    assert calls[1] == (0, 5)
+    assert calls[-1] == (5, 5)  # the new ones, and the broken one once more
+    assert "19 labelled already, 5 to do" in caplog.messages
+
+
+def test_broken_items_are_told_and_the_rest_is_done(source, tmp_path, caplog):
     (source / "a/0001.png").write_bytes(b"no picture")
     (source / "b/0003.png").write_bytes(b"")
-    told = []
-
-    class Told(Silent):
-        def failed(self, failure):
-            told.append(failure)
-
-    run = label(source, tmp_path / "out", progress=Told())
+    run = label(source, tmp_path / "out")
+    told = [record.failure for record in caplog.records]
+    assert {(r.name, r.levelno) for r in caplog.records} == {("panoptic.dataset", logging.WARNING)}
+    for failure, line in zip(told, caplog.messages, strict=True):
+        assert line == f"left out: {failure.error}"
+        assert failure.name in line
     assert (run.labelled, run.failed, run.counts.failed) == (18, 2, 2)
     assert sorted(failure.name for failure in told) == ["a/0001.png", "b/0003.png"]
     with run.open() as store:
@@ -165,7 +182,7 @@ def test_too_many_broken_items_end_the_run_and_it_can_be_gone_on_with(source, tm
     assert (run.counts.done, run.counts.failed) == (17, 3)
 
 
-def test_one_picture_that_the_models_cannot_do_fails_alone(source, tmp_path):
+def test_one_picture_that_the_models_cannot_do_fails_alone(source, tmp_path, caplog):
     @dataclass(frozen=True)
     class Choosy(ColourLabeller):
         def segment_batch(self, images, vocabulary):
@@ -180,6 +197,7 @@ def test_one_picture_that_the_models_cannot_do_fails_alone(source, tmp_path):
     assert (run.labelled, run.failed) == (19, 1)
     (failure,) = run.open().failures()
     assert (failure.name, failure.error) == ("a/0001.png", "RuntimeError: out of memory")
+    assert caplog.messages == ["left out: 'a/0001.png': RuntimeError: out of memory"]
 
 
 def test_models_that_fail_on_everything_end_the_run(source, tmp_path):
@@ -192,7 +210,7 @@ def test_models_that_fail_on_everything_end_the_run(source, tmp_path):
         label(source, tmp_path / "out", labeller=Broken())
 
 
-def test_an_interrupt_finishes_what_is_in_flight_and_the_next_run_goes_on(source, tmp_path):
+def test_an_interrupt_finishes_what_is_in_flight_and_the_next_run_goes_on(source, tmp_path, caplog):
     @dataclass(frozen=True)
     class Interrupted(Batches):
         def segment_batch(self, images, vocabulary):
@@ -200,16 +218,10 @@ def test_an_interrupt_finishes_what_is_in_flight_and_the_next_run_goes_on(source
                 signal.raise_signal(signal.SIGINT)
             return super().segment_batch(images, vocabulary)
 
-    lines = []
-
-    class Told(Silent):
-        def say(self, text):
-            lines.append(text)
-
     before = signal.getsignal(signal.SIGINT)  # in a job of a shell it is ignored
-    run = label(source, tmp_path / "out", labeller=Interrupted(), progress=Told())
+    run = label(source, tmp_path / "out", labeller=Interrupted())
     assert run.interrupted
-    assert "in flight" in lines[0]
+    assert ["in flight" in message for message in caplog.messages] == [True]
     # The batch at work and what was decoded ahead of it; nothing half done.
     assert 4 < run.labelled < 20
     assert len(contents(tmp_path / "out")) == 2 * run.labelled

@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from panoptic.dataset.keys import clean_key, free_key, printable
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore, split_of
 from panoptic.errors import DatasetError, ImageError
-from panoptic.io.sources.opening import content_hash
+from panoptic.io.files import content_hash
+from panoptic.io.writer_lock import VERDICT, only_one
 from panoptic.results.segment import Segment
 from panoptic.results.segmentation import PanopticSegmentation
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, fill, picture
@@ -38,6 +40,28 @@ def test_a_correction_takes_the_place_of_the_label_and_the_label_stays(store, tm
     store.set_verdict(item.key, None)
     assert store.item(item.key).verdict is None
     assert store.item(item.key).load() == before
+
+
+def test_a_correction_waits_for_one_that_is_being_written(store, monkeypatch):
+    item, (held, go) = next(store.items()), (threading.Event(), threading.Event())
+
+    def other():
+        with only_one(store.root, "writing verdicts into", VERDICT):
+            held.set()
+            go.wait(60)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert held.wait(60)
+    monkeypatch.setattr("panoptic.dataset.store._VERDICT_SECONDS", 0.0)
+    with pytest.raises(DatasetError, match="another run is writing verdicts into"):
+        store.set_verdict(item.key, "corrected", corrected=corrected_like(item))
+    assert store.item(item.key).verdict is None
+    assert not (store.root / "corrections").exists()
+    go.set()
+    thread.join()
+    store.set_verdict(item.key, "corrected", corrected=corrected_like(item))
+    assert store.item(item.key).load() == corrected_like(item)
 
 
 def test_corrections_that_do_not_fit_are_refused(store):

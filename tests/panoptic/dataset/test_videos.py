@@ -122,7 +122,7 @@ def test_a_labeller_of_pictures_says_so(source, tmp_path):
 
 
 def test_a_pipeline_labels_videos(source, tmp_path, tiny, words):
-    tiny.settings = tiny.settings.__class__(region_side=32)
+    tiny.settings = tiny.settings.changed({"region_side": 32})
     run = label_dataset(tiny, source / "clip.mkv", words, tmp_path / "out")
     assert (run.labelled, run.failed) == (1, 0)
     with run.open() as store:

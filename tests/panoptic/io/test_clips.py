@@ -1,20 +1,25 @@
 import sys
+import tarfile
 import warnings
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from panoptic.errors import ImageError, ImageNotFoundError
 from panoptic.io.clips import (
     JoinedFrames,
     VideoInput,
+    frame_pixels,
     join_clips,
     open_camera,
-    open_clip,
     unique_names,
 )
+from panoptic.io.sources.base import IMAGE_ENDINGS, Unit
+from panoptic.io.sources.shards import TarSource
 from sam2core.errors import FramesError, FramesWarning
-from sam2core.frames import FrameSource, IterFrames, open_frames
+from sam2core.frames import PICTURE_ENDINGS, FrameSource, IterFrames, open_frames
 from tests.sam2core.test_frames import clip, encode
 
 
@@ -33,27 +38,83 @@ def folder(tmp_path):
 
 
 def test_a_file_has_its_own_pace_and_times(video):
-    opened = open_clip(video, fps=99)
+    opened = VideoInput.of(video, fps=99)
     assert (opened.name, opened.count, opened.is_live) == ("walk", 6, False)
     assert opened.time(3) == pytest.approx(0.4, abs=1e-3)
     assert opened.time(5) == pytest.approx(1.2, abs=1e-3)
 
 
 def test_a_folder_has_the_pace_it_is_given(folder):
-    assert open_clip(folder).time(3) == pytest.approx(3 / 25)
-    opened = open_clip(folder, name="mine", fps=10)
+    assert VideoInput.of(folder).time(3) == pytest.approx(3 / 25)
+    opened = VideoInput.of(folder, name="mine", fps=10)
     assert (opened.name, opened.time(3)) == ("mine", pytest.approx(0.3))
 
 
 def test_identity_changes_with_the_clip(video, folder):
-    of_file, of_folder = open_clip(video).identity, open_clip(folder).identity
-    assert open_clip(video).identity == of_file != of_folder
+    of_file, of_folder = VideoInput.of(video).identity, VideoInput.of(folder).identity
+    assert VideoInput.of(video).identity == of_file != of_folder
     video.write_bytes(video.read_bytes() + b"\0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FramesWarning)
-        assert open_clip(video).identity != of_file
+        assert VideoInput.of(video).identity != of_file
     (folder / "frame_3.png").unlink()
-    assert open_clip(folder).identity != of_folder
+    assert VideoInput.of(folder).identity != of_folder
+
+
+def pixels_of(opened):
+    return [frame for _, frame in opened.source.frames()]
+
+
+def test_one_video_is_opened_in_many_ways(video, folder, tmp_path):
+    stills = [folder / f"frame_{number}.png" for number in range(4)]
+    for given in (folder, str(folder), stills, clip(4), list(clip(4)), open_frames(clip(4))):
+        assert np.array_equal(pixels_of(VideoInput.of(given)), clip(4))
+    live = VideoInput.of(iter(stills))
+    assert live.is_live
+    assert live.count is None
+    assert np.array_equal(pixels_of(live), clip(4))
+    with pytest.raises(FramesError, match="can't be gone back in"):
+        _ = live.at_hand
+    opened = VideoInput.of(video)
+    assert VideoInput.of(opened) is opened
+    again = VideoInput.of(opened.source)
+    assert (again.fps, again.times.tolist()) == (opened.fps, opened.times.tolist())
+
+
+def test_a_video_of_a_data_set_is_opened_where_it_lies(video, tmp_path):
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        tar.add(video, "walk.mkv")
+    (unit,) = TarSource(str(tmp_path / "shard.tar"))
+    opened = VideoInput.of(unit)
+    assert np.array_equal(opened.at_hand[5], VideoInput.of(video).at_hand[5])
+    opened.close()
+    lost = Unit("lost.mkv", str(tmp_path / "lost.mkv"), "video")
+    with pytest.raises(ImageNotFoundError, match="there is no such file"):
+        VideoInput.of(lost)
+    empty = tmp_path / "empty.mkv"
+    empty.write_bytes(b"nothing")
+    with pytest.raises(ImageError, match="can't be opened"):
+        VideoInput.of(Unit("empty.mkv", str(empty), "video"))
+
+
+def test_pictures_of_a_video_are_read_as_pictures_are(tmp_path):
+    clear = Image.fromarray(np.zeros((6, 8, 4), np.uint8))
+    deep = Image.fromarray(np.full((6, 8), 40_000, np.uint16))
+    for number, picture in enumerate((clear, deep)):
+        picture.save(tmp_path / f"{number}.png")
+    white, grey = pixels_of(VideoInput.of(tmp_path))
+    assert (white == 255).all()
+    assert (grey == round(40_000 / 257)).all()
+    assert np.array_equal(frame_pixels(tmp_path / "0.png"), white)
+    assert np.array_equal(frame_pixels(clear), white)
+    assert np.array_equal(frame_pixels(torch.from_numpy(grey)), grey)
+    (tmp_path / "1.png").write_bytes(b"nothing")
+    with pytest.raises(FramesError, match=r"1\.png: no picture of a known format"):
+        pixels_of(VideoInput.of(tmp_path))
+
+
+def test_frames_of_folders_are_of_formats_that_are_pictures():
+    assert set(PICTURE_ENDINGS) <= IMAGE_ENDINGS
 
 
 def test_joined_clips_are_one_video(video, folder):

@@ -251,8 +251,13 @@ def test_files_and_memory_agree(tmp_path):
     truth, prediction = write(tmp_path, "true", truths), write(tmp_path, "predicted", predictions)
     done = []
     report = evaluate_coco(prediction, truth, progress=lambda *counts: done.append(counts))
-    assert report == evaluate(predictions, truths)
     assert done == [(1, 2), (2, 2)]
+    done.clear()
+    assert report == evaluate(predictions, truths, progress=lambda *counts: done.append(counts))
+    assert done == [(1, 2), (2, 2)]
+    done.clear()
+    evaluate(predictions, iter(truths), progress=lambda *counts: done.append(counts))
+    assert done == [(1, None), (2, None)]
 
 
 def test_categories_can_go_by_name(tmp_path):

@@ -44,6 +44,13 @@ def test_a_video_without_things_has_a_table_and_json():
     json.dumps(report.to_dict(), allow_nan=False)
 
 
+def test_how_far_it_is_is_told_to_a_callback():
+    calls = []
+    for truths in ([TRUTH, TRUTH], iter([TRUTH, TRUTH])):
+        evaluate_video([TRUTH, LATER], truths, progress=lambda *call: calls.append(call))
+    assert calls == [(1, 2), (2, 2), (1, None), (2, None)]
+
+
 def test_reports_add_up():
     each = [evaluate_video(*random_video(seed), name=str(seed)) for seed in (1, 2)]
     total = VideoReport.total(each)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from panoptic.errors import DatasetError
 from panoptic.formats.video_formats import VIDEO_FORMATS
 from panoptic.io.clips import VideoInput
 from panoptic.video.resumable_recording import RecordSettings, record
@@ -65,16 +66,16 @@ def run(
 
 def test_a_video_is_labelled_and_counted(tmp_path, frames):
     told = []
-    summary = run(tmp_path, frames, progress=told.append)
+    summary = run(tmp_path, frames, progress=lambda *call: told.append(call))
     assert summary["frames"] == 11
     assert (summary["height"], summary["width"]) == (64, 80)
     assert summary["cuts"] == [f.index for f in frames if f.is_cut] != []
     things = {s.id for f in frames for s in f.segmentation.things}
     assert set(summary["things"]) == things
-    assert told == list(range(12))
+    assert told == [(done, 11) for done in range(12)]
     folders = {path.name for path in tmp_path.iterdir()}
     assert folders == {
-        *["overlays", "timelines", "vipseg", "davis", "sa-v", "detections", "resume"]
+        *["overlays", "timelines", "vipseg", "davis", "sa-v", "detections", "resume", ".lock"]
     }
 
 
@@ -87,6 +88,20 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path, frames, before):
     assert run(tmp_path / "cut", frames, again, resume=True) == whole
     assert again.labelled[0] == before // 4 * 4
     assert files_of(tmp_path / "cut") == files_of(tmp_path / "whole")
+
+
+def test_two_runs_into_one_folder_do_not_undo_each_other(tmp_path, frames):
+    class Disturbed(Known):
+        def label(self, *asked):
+            for frame in super().label(*asked):
+                if frame.index == 5:
+                    with pytest.raises(DatasetError, match="another run is labelling into"):
+                        run(tmp_path / "out", frames)
+                yield frame
+
+    run(tmp_path / "alone", frames)
+    run(tmp_path / "out", frames, Disturbed(frames))
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "alone")
 
 
 def test_a_run_that_is_done_is_not_done_again(tmp_path, frames):

@@ -58,7 +58,7 @@ def test_a_clip_becomes_files_of_every_format(command, clip, tmp_path, capsys):
     assert command(clip, *WORDS, "--format", "all") == 0
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == [
-        *("davis", "detections", "overlays", "resume", "sa-v", "timelines", "vipseg")
+        *(".lock", "davis", "detections", "overlays", "resume", "sa-v", "timelines", "vipseg")
     ]
     videos = VipsegVideos.open(out / "vipseg")
     frames = list(videos.frames("drive"))
@@ -76,7 +76,7 @@ def test_a_clip_becomes_files_of_every_format(command, clip, tmp_path, capsys):
 def test_what_is_written_can_be_chosen(command, clip, tmp_path):
     assert command(clip, *WORDS, "--format", "davis, timeline", "--limit", 2) == 0
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {"davis", "timelines", "resume"}
+    assert written == {".lock", "davis", "timelines", "resume"}
     assert len(list((tmp_path / "out" / "davis" / "drive").iterdir())) == 2
 
 

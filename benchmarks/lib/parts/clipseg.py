@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from benchmarks.parts import Context, Figure
+from benchmarks.lib.parts import Context, Figure
 from detectors.clipseg import ClipSeg
 from panoptic.demo.textures import STUFF_NAMES
 from prompts.vocabulary import Vocabulary
@@ -35,7 +35,7 @@ PALETTE = np.array([*(COLOURS[name] for name in STUFF_NAMES), (0, 0, 0)], np.uin
 def measure(context: Context) -> list[Figure]:
     detector = ClipSeg.from_pretrained(context.weights)
     figures = []
-    for artwork, scenes in held_out(context.scenes).items():
+    for artwork, scenes in held_out(context.scenes, seen=context.seen).items():
         result = stuff_iou(_predict(detector, scenes), scenes, STUFF_NAMES)
         least, goal = DEMANDS[artwork]
         worst = min(result.by_name, key=lambda name: result.by_name[name])
@@ -51,7 +51,7 @@ def picture(context: Context, columns: int = 8) -> Image.Image:
     """Images, predictions and truth: seen artwork, then unseen."""
     detector = ClipSeg.from_pretrained(context.weights)
     rows = []
-    for scenes in held_out(context.scenes).values():
+    for scenes in held_out(context.scenes, seen=context.seen).values():
         shown = scenes[:columns]
         predicted = _predict(detector, shown)
         true = np.full(predicted.shape, len(STUFF_NAMES))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from benchmarks.parts import Context, Figure
+from benchmarks.lib.parts import Context, Figure
 from detectors.base import ThingSettings
 from detectors.grounding_dino import GroundingDino
 from panoptic.demo.artwork import THING_NAMES
@@ -26,13 +26,13 @@ DEMANDS = {
     (12, "unseen"): (0.55, 0.75),
     (None, "unseen"): (0.40, 0.65),
 }
-CERTAIN = PRESETS["demo"].box_threshold  # on the sheet, as the pipeline has it
+CERTAIN = PRESETS["demo"].levels["detector.box_threshold"]  # on the sheet, as the pipeline has it
 
 
 def measure(context: Context) -> list[Figure]:
     detector = _load(context)
     figures = []
-    for artwork, scenes in held_out(context.scenes).items():
+    for artwork, scenes in held_out(context.scenes, seen=context.seen).items():
         for asked in (12, None):
             found = _detect(detector, scenes, prompts_for(scenes, THING_NAMES, asked, seed=0))
             result = average_precision(found, scenes)
@@ -51,7 +51,7 @@ def picture(context: Context, columns: int = 6) -> Image.Image:
     """Predictions (all words asked) above the truth: seen artwork, then unseen."""
     detector = _load(context)
     rows = []
-    for scenes in held_out(context.scenes).values():
+    for scenes in held_out(context.scenes, seen=context.seen).values():
         shown = scenes[:columns]
         found = _detect(detector, shown, [list(THING_NAMES)] * len(shown))
         predicted = [

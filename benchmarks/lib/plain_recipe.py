@@ -23,7 +23,7 @@ from detectors.base import Boxes, Heatmaps
 from panoptic.results.segment import Segment
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
-from sam2core import ImageSegmenter
+from sam2core import EncodedImage, ImageSegmenter
 from sam2core.layers import resize
 
 BACKGROUND = 0.1
@@ -33,6 +33,7 @@ POINTS = 1000
 
 def plain_recipe(
     segmenter: ImageSegmenter,
+    image: EncodedImage,
     boxes: Boxes,
     heatmaps: Heatmaps,
     vocabulary: Vocabulary,
@@ -40,16 +41,16 @@ def plain_recipe(
     seed: int = 0,
     surest_last: bool = False,
 ) -> PanopticSegmentation:
-    """Labels the picture that is set in ``segmenter``.
+    """Labels a picture that ``segmenter`` has encoded.
 
     ``boxes`` come surest first. ``surest_last`` paints them the other way round, which is kinder
     to this recipe than its description.
     """
-    height, width = segmenter.size
+    height, width = image.size
     ids = np.zeros((height, width), np.int32)
     segments: list[Segment] = []
     order = range(len(boxes))
-    masks = segmenter.segment(boxes=boxes.xyxy).masks()[:, 0] if len(boxes) else ()
+    masks = segmenter.segment(boxes=boxes.xyxy, image=image).masks()[:, 0] if len(boxes) else ()
     for i in reversed(order) if surest_last else order:
         category = vocabulary.by_id(int(boxes.category_ids[i]))
         segment_id = len(segments) + 1
@@ -66,7 +67,7 @@ def plain_recipe(
         count = int(POINTS * region.sum() / max(largest, 1))
         if count:
             words.append(vocabulary.by_id(int(category_id)))
-            heats.append(_heat(segmenter, region, count, rng))
+            heats.append(_heat(segmenter, image, region, count, rng))
     hottest = np.argmax(heats, axis=0)
     for number, category in enumerate(words, start=1):
         segment_id = len(segments) + 1
@@ -89,10 +90,14 @@ def _regions(probabilities: np.ndarray, things: np.ndarray) -> list[np.ndarray]:
 
 
 def _heat(
-    segmenter: ImageSegmenter, region: np.ndarray, count: int, rng: np.random.Generator
+    segmenter: ImageSegmenter,
+    image: EncodedImage,
+    region: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     ys, xs = np.nonzero(region)
     chosen = rng.integers(0, len(ys), count)
     points = np.stack([xs[chosen], ys[chosen]], axis=1)[None].astype(np.float32)
-    answer = segmenter.segment(points, np.ones((1, count), int), multimask=True)
-    return resize(answer.logits, segmenter.size)[0].sigmoid().amax(0).cpu().numpy()
+    answer = segmenter.segment(points, np.ones((1, count), int), multimask=True, image=image)
+    return resize(answer.logits, image.size)[0].sigmoid().amax(0).cpu().numpy()

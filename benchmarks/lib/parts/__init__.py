@@ -9,14 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from panoptic.demo.artwork import TRAINING_VENDORS
+
 
 @dataclass(frozen=True)
 class Context:
-    """What is measured: the folder of a model, on how many held-out scenes and clips."""
+    """What is measured: the folder of a model, on how many held-out scenes and clips.
+
+    ``seen`` are the vendors of the artwork that goes by this name.
+    """
 
     weights: Path
     scenes: int
     clips: int
+    seen: tuple[str, ...] = TRAINING_VENDORS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from benchmarks.parts import Context, Figure
+from benchmarks.lib.parts import Context, Figure
 from panoptic.demo.clips import Clip
 from sam2core import Sam2, load
 from sam2core.image_segmenter import ImageSegmenter
@@ -37,14 +37,14 @@ _COLOURS = np.array(
 def measure(context: Context) -> list[Figure]:
     model = load(context.weights)
     figures = []
-    for artwork, scenes in held_out(context.scenes).items():
+    for artwork, scenes in held_out(context.scenes, seen=context.seen).items():
         allowance = UNSEEN_ALLOWANCE if artwork == "unseen" else 0.0
         found = image_metrics(model, scenes)
         for kind, (name, least, goal) in DEMANDS.items():
             least = None if least is None else least - allowance
             figures.append(Figure(name, artwork, found[kind], least, goal))
     for artwork in ("seen", "unseen"):
-        clips = held_out_clips(context.clips, FRAMES, unseen=artwork == "unseen")
+        clips = held_out_clips(context.clips, FRAMES, artwork == "unseen", context.seen)
         figures += _measure_clips(model, clips, artwork)
     return figures
 
@@ -68,10 +68,10 @@ def picture(context: Context, columns: int = 6) -> Image.Image:
     stuff from points. Below, clips: truth above what was followed from the first frame."""
     model = load(context.weights)
     rows = []
-    for scenes in held_out(context.scenes).values():
+    for scenes in held_out(context.scenes, seen=context.seen).values():
         cells = [scene_column(model, scene) for scene in scenes[:columns]]
         rows += [np.concatenate(row, 1) for row in zip(*cells, strict=True)]
-    for clip in held_out_clips(4, FRAMES):
+    for clip in held_out_clips(4, FRAMES, seen=context.seen):
         rows += clip_rows(model, clip, columns)
     return Image.fromarray(np.concatenate(rows, 0))
 
