@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from detectors.base import Boxes, ThingSettings, check_image
+from detectors.box_words import choose
 from detectors.groundingdino_weights import find_checkpoint, load_original
 from detectors.image_transform import ImageTransform, pad_to_tokens
 from detectors.pretrained import TOKENIZING, autocast, find_tokenizer, load_model
 from detectors.suppression import suppress
-from detectors.token_scores import choose
 from prompts.caption import Caption, captions
 from prompts.vocabulary import Vocabulary
 
@@ -32,7 +32,7 @@ class GroundingDino:
     """Boxes for words: a ``ThingDetector``.
 
     A box's category is the one whose tokens in the caption score highest
-    (``detectors.token_scores``). Words that need several captions cost several passes, but the
+    (``detectors.box_words``). Words that need several captions cost several passes, but the
     image goes through the backbone once.
 
     ``settings`` can be replaced at any time. ``dtype`` is what is computed in; weights stay in

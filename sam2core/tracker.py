@@ -16,12 +16,12 @@ from torch import Tensor
 from sam2core.arrays import as_numbers
 from sam2core.clicks import Click, join_clicks, square_masks
 from sam2core.errors import PromptError, UnknownObjectError
+from sam2core.frame_pixels import Ready, read_ahead, to_device
 from sam2core.frames import FrameSource, IterFrames, open_frames
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import Memory, MemoryBank, Selection
 from sam2core.model import ImageEmbedding, Sam2
 from sam2core.prompt_encoder import Prompt
-from sam2core.read_ahead import Ready, read_ahead, to_device
 from sam2core.tracked_frame import TrackedFrame, fill_holes
 from sam2core.tracked_object import TrackedObject
 from sam2core.tracker_settings import TrackerSettings

@@ -17,7 +17,6 @@ from typing import Any
 from panoptic.checkpoints.download import HubFile, Plan, UnreachableError, download, link, reason
 from panoptic.checkpoints.needed import choose_files, files_of_index
 from panoptic.checkpoints.presence import HubPart, cache_of, presence
-from panoptic.checkpoints.words import listed, readable
 
 log = logging.getLogger("panoptic.checkpoints")
 log.setLevel(logging.INFO)
@@ -161,3 +160,16 @@ def _fetch_files(plan: Plan) -> None:
             link(plan.repository, file.name, plan.commit)
             if bar.disable:
                 say(f"fetched {file.name} of {plan.repository} ({readable(file.size)})")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def readable(size: int) -> str:
+    """Bytes as "1.48 GB", "689 MB", "12 kB"."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.2f} {name}" if unit == 10**9 else f"{size / unit:.0f} {name}"
+    return f"{size} bytes"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from panoptic.checkpoints.fetch import UnreachableError, fetch, listed
 from panoptic.checkpoints.needed import BESIDE, Part, is_of, missing_files
 from panoptic.checkpoints.presence import HubPart, Presence, hub_parts, lacks_tokenizer, presence
-from panoptic.checkpoints.words import listed
 from panoptic.presets import DEMO_WEIGHTS
 
 _OWN_TOKENIZER = "BERT's tokenizer.json or vocab.txt beside the checkpoint does as well"
@@ -59,8 +59,6 @@ def _path(source: str, part: Part) -> Path:
 
 
 def _fetch(absent: Mapping[HubPart, Presence]) -> None:
-    from panoptic.checkpoints.fetch import UnreachableError, fetch
-
     try:
         fetch(list(absent))
     except UnreachableError as error:

@@ -108,7 +108,7 @@ def run(
     """Label videos: every pixel of every frame, every object one id; overlays and label files."""
     vocabulary = read_words(words, models)
     from panoptic.video.passes import BothWaysPass, ForwardPass
-    from panoptic.video.resumable_recording import FrameLabeller, RecordSettings, record
+    from panoptic.video.resumable_tracking import FrameLabeller, RecordSettings, record
     from sam2core.errors import FramesError
 
     changes = changes_of_settings(

@@ -1,9 +1,8 @@
 """The manifest: one SQLite file that knows of every item what became of it.
 
-One process writes it. Each call is a transaction of its own, so a killed process loses nothing
-that was told done. In write-ahead mode others may read meanwhile; where the file system can't have
-that (network drives), SQLite's older journal does as well. No cursor stays open between calls:
-lists are read page by page, so memory doesn't grow with them.
+One process writes it. Each call is a transaction, so a killed process loses nothing that was told
+done. In write-ahead mode others may read meanwhile; where the file system can't have that (network
+drives), SQLite's older journal does. Lists are read page by page, so memory doesn't grow with them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from panoptic.formats.video_output import VideoInfo
 from panoptic.formats.vipseg import VipsegVideos
 from panoptic.results.frame import PanopticFrame
 from panoptic.results.segmentation import PanopticSegmentation
-from panoptic.video.resumable_recording import remove_leftovers
+from panoptic.video.resumable_tracking import remove_leftovers
 from prompts import Vocabulary
 from tests.panoptic.video.videos import INFO, VOCABULARY, files_of, labelled
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from detectors import ThingSettings
-from detectors.token_scores import category_scores, choose
+from detectors.box_words import category_scores, choose
 from prompts import Caption, Span
 
 # "car. car door. light. traffic light. fire hydra ##nt. dog (or: hound)."

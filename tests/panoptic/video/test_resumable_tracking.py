@@ -11,7 +11,7 @@ import torch
 from panoptic.errors import DatasetError
 from panoptic.formats.video_formats import VIDEO_FORMATS
 from panoptic.io.clips import VideoInput
-from panoptic.video.resumable_recording import RecordSettings, record
+from panoptic.video.resumable_tracking import RecordSettings, record
 from sam2core.frames import IterFrames, open_frames
 from tests.panoptic.video.videos import VOCABULARY, decoded, files_of, labelled
 
@@ -170,7 +170,7 @@ def test_settings_are_checked():
 def test_killed_with_sigkill_and_resumed_the_files_are_the_same(tmp_path, frames):
     program = (
         "from pathlib import Path\n"
-        "from tests.panoptic.video.test_resumable_recording import *\n"
+        "from tests.panoptic.video.test_resumable_tracking import *\n"
         "frames = labelled(frames=11)\n"
         f"run(Path({str(tmp_path / 'killed')!r}), frames, Known(frames, pause=0.5))\n"
     )
