@@ -162,7 +162,9 @@ def test_memory_does_not_grow_with_the_number_of_items(items, tmp_path, monkeypa
             tracemalloc.stop()
 
     peak(tmp_path / "warm", 0, 10)  # imports and caches
-    few, many = peak(tmp_path / "few", 10, 40), peak(tmp_path / "many", 40, 190)
+    few = peak(tmp_path / "few", 10, 40)
+    # Twice: a table of the interpreter's own, such as that of interned strings, may grow once.
+    many = min(peak(tmp_path / f"many{i}", 40, 190) for i in range(2))
     # Buffers fill up, but 120 more items (some 10 KB each, were they kept) make no difference.
     assert many < few + 250_000
 
