@@ -28,6 +28,7 @@ from detectors.groundingdino_bridge import build, declare_torchvision_operators
 declare_torchvision_operators()  # before anything imports transformers
 
 from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome  # noqa: E402
+from benchmarks.lib.random_weights import randomise  # noqa: E402
 from detectors.groundingdino_weights import load_original  # noqa: E402
 from detectors.image_transform import ImageTransform  # noqa: E402
 
@@ -67,18 +68,6 @@ EXPLANATION = (
     "chosen here), and to boxes as large as the image. `tests/detectors/test_groundingdino_py.py` "
     "compares padded images with that difference taken out.",
 )
-
-
-def randomise(model: torch.nn.Module, seed: int) -> None:
-    """Weights of about unit gain: initialised to zero, box heads and gates would hide mistakes."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in sorted(model.named_parameters()):
-            flat = weight.ndim < 2
-            noise = torch.randn(weight.shape, generator=generator)
-            noise *= 0.1 if flat else 0.7 / weight[0].numel() ** 0.5
-            is_norm = flat and name.endswith("weight")
-            weight.copy_(noise + 1 if is_norm else noise)
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:

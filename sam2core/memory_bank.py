@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import Tensor
 
 
@@ -20,8 +19,7 @@ class Memory:
 
     ``features`` (h*w, memory_dim), or None where only the pointer is still needed; ``pointer``
     (dim,); ``presence`` the logit of being in the picture; ``iou`` the predicted IoU of the
-    mask; ``logits`` (S/4, S/4) the mask, kept for refinement and for showing it again (in half
-    precision once it is not the latest any more).
+    mask; ``logits`` (S/4, S/4) the mask, kept for refinement and for showing it again.
     """
 
     frame_index: int
@@ -30,11 +28,6 @@ class Memory:
     iou: float
     features: Tensor | None = None
     logits: Tensor | None = None
-
-    def aged(self) -> Memory:
-        if self.logits is None or self.logits.dtype == torch.float16:
-            return self
-        return replace(self, logits=self.logits.half())
 
     def pointer_only(self) -> Memory:
         return replace(self, features=None, logits=None)

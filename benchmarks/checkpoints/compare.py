@@ -79,8 +79,7 @@ def detector(folder: Path, image: np.ndarray, device: str = "cpu") -> list[Diffe
     theirs = theirs.eval().to(device)
     inputs = _their_inputs(folder, kind, image)
     reference = _run(theirs, inputs, device)
-    ours, call = _our_detector(folder, device, image)
-    given, answer = call
+    given, answer = _our_call(folder, device, image)
     found = [Difference.of("pixels", given["pixel_values"], inputs["pixel_values"])]
     if kind == "omdet-turbo":
         pairs = {"logits": "decoder_class_logits", "boxes": "decoder_coord_logits"}
@@ -88,7 +87,6 @@ def detector(folder: Path, image: np.ndarray, device: str = "cpu") -> list[Diffe
         pairs = {"logits": "logits", "boxes": "pred_boxes"}
     for what, name in pairs.items():
         found.append(Difference.of(what, getattr(answer, name), getattr(reference, name)))
-    assert ours is not None
     return found
 
 
@@ -137,15 +135,14 @@ def _their_inputs(folder: Path, kind: str, image: np.ndarray) -> dict[str, Tenso
     }
 
 
-def _our_detector(
-    folder: Path, device: str, image: np.ndarray
-) -> tuple[Any, tuple[dict[str, Any], Any]]:
+def _our_call(folder: Path, device: str, image: np.ndarray) -> tuple[dict[str, Any], Any]:
+    """What our detector gives its model, and what that answers."""
     from detectors.load import load_thing_detector
 
-    found = load_thing_detector(folder, device, torch.float32)
-    with _calls(found.model) as calls:
-        found.detect(image, Vocabulary(things=list(THINGS)))
-    return found, calls[0]
+    ours = load_thing_detector(folder, device, torch.float32)
+    with _calls(ours.model) as calls:
+        ours.detect(image, Vocabulary(things=list(THINGS)))
+    return calls[0]
 
 
 def _clipseg(folder: Path, image: np.ndarray, device: str) -> list[Difference]:

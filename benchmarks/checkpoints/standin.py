@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from benchmarks.lib.random_weights import randomise
 from benchmarks.parity.weights import randomise as randomise_sam2
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -116,13 +116,7 @@ def _randomise(model: Any, content: dict[str, Any], seed: int) -> None:
     if content["model_type"].startswith("sam2"):
         model.load_state_dict(randomise_sam2(model.state_dict(), seed))
         return
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in sorted(model.named_parameters()):
-            flat = weight.ndim < 2
-            noise = torch.randn(weight.shape, generator=generator)
-            noise *= 0.1 if flat else 0.7 / weight[0].numel() ** 0.5
-            weight.copy_(noise + 1 if flat and name.endswith("weight") else noise)
+    randomise(model, seed)
 
 
 # Of two names of one tensor, versions of transformers before 5 stored the other for the heads of
@@ -160,21 +154,6 @@ def _save_weights(model: Any, folder: Path, layout: Layout) -> None:
         "weight_map": {name: file for file, some in parts.items() for name in some},
     }
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index), encoding="utf-8")
-
-
-def in_hub_cache(folder: Path, cache: Path, repository: str, revision: str = "0" * 40) -> Path:
-    """Move a folder into a hub's cache as huggingface_hub lays it out: blobs, links to them from
-    a snapshot, and the branch that names it. Gives the snapshot."""
-    root = cache / f"models--{repository.replace('/', '--')}"
-    snapshot = root / "snapshots" / revision
-    for part in (root / "blobs", root / "refs", snapshot):
-        part.mkdir(parents=True, exist_ok=True)
-    (root / "refs" / "main").write_text(revision, encoding="utf-8")
-    for number, path in enumerate(sorted(p for p in folder.iterdir() if p.is_file())):
-        blob = root / "blobs" / f"{number:040x}"
-        shutil.move(path, blob)
-        (snapshot / path.name).symlink_to(Path("../..") / "blobs" / blob.name)
-    return snapshot
 
 
 def bert_tokenizer(folder: Path) -> None:

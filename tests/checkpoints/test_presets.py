@@ -17,9 +17,9 @@ from benchmarks.checkpoints.standin import (
     GROUNDING_DINO_BASE,
     OWLV2,
     SAM2,
-    in_hub_cache,
     save,
 )
+from tests.panoptic.hub import put_in_cache
 
 BASE_PLUS = next(r for r in SAM2 if r.name == "facebook/sam2.1-hiera-base-plus")
 
@@ -27,7 +27,7 @@ BASE_PLUS = next(r for r in SAM2 if r.name == "facebook/sam2.1-hiera-base-plus")
 def cache(folder, *parts):
     for repository, layout in parts:
         made = save(repository, folder / "made" / repository.name, small=True, layout=layout)
-        in_hub_cache(made, folder / "hub", repository.name)
+        put_in_cache(folder / "hub", repository.name, made)
 
 
 def panoptic(folder, *arguments):

@@ -9,11 +9,12 @@ import torch
 
 import sam2core
 from benchmarks.checkpoints import compare
-from benchmarks.checkpoints.standin import SAM2, SAM2_IMAGES, Repository, in_hub_cache, save
+from benchmarks.checkpoints.standin import SAM2, SAM2_IMAGES, Repository, save
 from sam2core import Sam2Config, VideoTracker
 from sam2core.config_file import from_hugging_face
 from sam2core.errors import WeightsError
 from sam2core.weights import to_state_dict
+from tests.panoptic.hub import put_in_cache
 
 BASE_PLUS = next(r for r in SAM2 if r.name == "facebook/sam2.1-hiera-base-plus")
 
@@ -68,7 +69,7 @@ def test_weights_come_in_several_files(layout, tmp_path):
 
 def test_by_its_name_from_the_hubs_cache(tmp_path, monkeypatch):
     folder = save(BASE_PLUS, tmp_path / "made", small=True, layout="shards")
-    in_hub_cache(folder, tmp_path / "hub", BASE_PLUS.name)
+    put_in_cache(tmp_path / "hub", BASE_PLUS.name, folder)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert sam2core.load(BASE_PLUS.name).config.num_heads == 2
