@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,33 +96,35 @@ class Vocabulary:
         """Read a YAML or JSON file with the keys ``things``, ``stuff`` and ``synonyms``.
 
         ``things`` and ``stuff`` are lists of names (or mappings of names to synonyms),
-        ``synonyms`` maps names to lists. A COCO list of categories, alone or under the key
-        ``categories``, is read as by ``from_coco``.
+        ``synonyms`` maps names to lists. Files of others are read too: COCO's categories, alone or
+        in an annotation file (as by ``from_coco``; also LVIS's and Roboflow's), a YOLO
+        ``data.yaml``, a ``.txt`` with a name a line, and label settings of CVAT (JSON) and Label
+        Studio (XML). What should be known of how such a file was taken is a ``UserWarning``.
+
+        ``ValueError`` names the file and what is wrong in it.
         """
         from prompts.vocabulary_file import read_vocabulary
 
-        return read_vocabulary(Path(path))
+        vocabulary, notes = read_vocabulary(Path(path))
+        for note in notes:
+            warnings.warn(f"{path}: {note}", stacklevel=2)
+        return vocabulary
 
     @classmethod
     def from_coco(cls, categories: Iterable[Mapping[str, Any]]) -> Vocabulary:
         """Read COCO categories, ``{"id": 1, "name": "person", "isthing": 1}``, keeping the ids.
 
         Where ``isthing`` is missing (COCO's detection files), a category is a thing. An
-        optional list ``synonyms``, as ``to_coco`` writes it, is read too.
+        optional list ``synonyms``, as ``to_coco`` writes it and LVIS has it, is read too. For ids
+        from 0 on and other habits see ``prompts.class_lists.from_coco``; what was made of them is
+        a ``UserWarning``.
         """
-        found = []
-        for entry in categories:
-            if not isinstance(entry, Mapping) or "id" not in entry or "name" not in entry:
-                raise ValueError(f"a COCO category needs at least 'id' and 'name', got {entry!r}")
-            found.append(
-                Category(
-                    entry["id"],
-                    entry["name"],
-                    bool(entry.get("isthing", 1)),
-                    tuple(entry.get("synonyms", ())),
-                )
-            )
-        return cls.from_categories(found)
+        from prompts.class_lists import from_coco
+
+        found = from_coco(list(categories))
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return cls.from_categories(found.categories)
 
     def to_coco(self) -> list[dict[str, Any]]:
         """The categories as COCO's panoptic format lists them, with a colour each."""

@@ -1,49 +1,119 @@
-"""Vocabularies from YAML and JSON files."""
+"""Vocabularies from files: our own YAML and JSON, and the class lists of other tools."""
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
+from prompts.class_lists import (
+    ClassList,
+    from_coco,
+    from_cvat,
+    from_label_studio,
+    from_lines,
+    from_yolo,
+    looks_like_cvat,
+)
+from prompts.json_stream import JsonListMissing, JsonStreamError, array_of
 from prompts.vocabulary import Category, Vocabulary
 
 _KEYS = {"things", "stuff", "synonyms"}
+_MAX_BYTES = 16 << 20
+"""Of a file without COCO's categories. LVIS's 1203 with their definitions take half a megabyte."""
+_KINDS = (
+    "a YAML or JSON file with the keys 'things' and 'stuff', COCO categories, a YOLO data.yaml, "
+    "labels of CVAT (JSON) or Label Studio (XML), or a .txt with a name a line"
+)
+_TOO_LARGE = f"expected {_KINDS}, got more than {_MAX_BYTES >> 20} MiB without them"
 
 
-def read_vocabulary(path: Path) -> Vocabulary:
-    """See ``Vocabulary.from_file``. Every ``ValueError`` names the file."""
-    import yaml
+def read_vocabulary(path: Path) -> tuple[Vocabulary, tuple[str, ...]]:
+    """See ``Vocabulary.from_file``; and what a user should know of how the file was taken.
 
+    Every ``ValueError`` names the file.
+    """
     if not path.is_file():
-        raise ValueError(f"expected a vocabulary file (YAML or JSON), but there is none at {path}")
+        raise ValueError(f"expected a vocabulary file ({_KINDS}), but there is none at {path}")
     try:
-        # JSON is read by the same parser: it is a subset of YAML, but for tabs between tokens.
-        content = yaml.safe_load(path.read_text(encoding="utf-8").replace("\t", "  "))
-        return _vocabulary(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is neither YAML nor JSON: {error}") from error
+        found = _read(path)
+        return Vocabulary.from_categories(found.categories), found.notes
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _vocabulary(content: Any) -> Vocabulary:
+def _read(path: Path) -> ClassList:
+    with path.open("rb") as stream:
+        start = _text(stream.read(4096), whole=False).lstrip()
+        suffix = path.suffix.lower()
+        if start.startswith("<"):
+            return from_label_studio(_rest(stream))
+        if suffix == ".txt":
+            return from_lines(_text(_rest(stream)).splitlines())
+        if start[:1] in ("{", "[") or suffix == ".json":
+            found = _json(stream, strict=suffix == ".json")
+            if found is not None:
+                return found
+        return _content(_yaml(_text(_rest(stream))))
+
+
+def _json(stream: BinaryIO, *, strict: bool) -> ClassList | None:
+    """Of JSON; None where it is none after all, but YAML that begins like it."""
+    stream.seek(0)
+    start = stream.read(4)
+    stream.seek(0)
+    # An annotation file may be large: only its categories are held, and reading ends with them.
+    text = io.TextIOWrapper(stream, encoding=_encoding(start))
+    try:
+        if _first(text) == "{" and (found := _categories(text)) is not None:
+            return from_coco(found)
+        text.seek(0)
+        return _content(json.loads(_whole(text), object_pairs_hook=_once))
+    except (json.JSONDecodeError, JsonStreamError) as error:
+        if strict:
+            raise ValueError(f"damaged JSON: {error}") from error
+        return None
+    except UnicodeDecodeError as error:
+        raise ValueError(_not_text(error)) from error
+    except RecursionError as error:
+        raise ValueError("its values are nested too deeply") from error
+    finally:
+        text.detach()
+
+
+def _categories(text: TextIO) -> list[Any] | None:
+    try:
+        return list(array_of(text, "categories"))
+    except JsonListMissing:
+        return None
+
+
+def _content(content: Any) -> ClassList:
     if isinstance(content, list):
-        return Vocabulary.from_coco(content)
+        return from_cvat(content) if looks_like_cvat(content) else from_coco(content)
     if not isinstance(content, Mapping):
+        raise ValueError(f"expected {_KINDS}, got {type(content).__name__}")
+    keys = {key.lower() if isinstance(key, str) else key: key for key in content}
+    if len(keys) < len(content):
+        raise ValueError("a key is there twice, in capitals and not")
+    if "categories" in keys:
+        return from_coco(content[keys["categories"]])
+    if "names" in keys and not _KEYS & set(keys):
+        return from_yolo(content[keys["names"]], content.get("nc"))
+    if unknown := sorted(map(str, set(keys) - _KEYS)):
         raise ValueError(
-            "expected the keys 'things' and 'stuff' with lists of names, or a COCO list of "
-            f"categories, got {type(content).__name__}"
+            f"unknown key {str(keys.get(unknown[0], unknown[0]))!r}; expected "
+            f"{', '.join(sorted(_KEYS))}"
         )
-    if "categories" in content:
-        return Vocabulary.from_coco(content["categories"])
-    if unknown := sorted(map(str, set(content) - _KEYS)):
-        raise ValueError(f"unknown key {unknown[0]!r}; expected {', '.join(sorted(_KEYS))}")
     vocabulary = Vocabulary(
-        things=_names(content.get("things"), "things"),
-        stuff=_names(content.get("stuff"), "stuff"),
+        things=_names(content.get(keys.get("things")), "things"),
+        stuff=_names(content.get(keys.get("stuff")), "stuff"),
     )
-    return _with_synonyms(vocabulary, _names(content.get("synonyms"), "synonyms"))
+    synonyms = _names(content.get(keys.get("synonyms")), "synonyms")
+    return ClassList(_with_synonyms(vocabulary, synonyms))
 
 
 def _names(section: Any, role: str) -> dict[str, list[str]]:
@@ -72,8 +142,79 @@ def _mapping(section: Mapping[Any, Any], role: str) -> dict[str, list[str]]:
     return {name: list(synonyms or ()) for name, synonyms in section.items()}
 
 
-def _with_synonyms(vocabulary: Vocabulary, synonyms: dict[str, list[str]]) -> Vocabulary:
+def _with_synonyms(vocabulary: Vocabulary, synonyms: dict[str, list[str]]) -> tuple[Category, ...]:
     extra = {vocabulary.by_name(name).id: tuple(words) for name, words in synonyms.items()}
-    return Vocabulary.from_categories(
+    return tuple(
         Category(c.id, c.name, c.is_thing, c.synonyms + extra.get(c.id, ())) for c in vocabulary
     )
+
+
+# -- the text of a file ------------------------------------------------------------------------
+
+
+def _rest(stream: BinaryIO) -> bytes:
+    """All of a file, from its beginning."""
+    stream.seek(0)
+    data = stream.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise ValueError(_TOO_LARGE)
+    return data
+
+
+def _whole(text: TextIO) -> str:
+    content = text.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError(_TOO_LARGE)
+    return content
+
+
+def _first(text: TextIO) -> str:
+    """The first character that is no space, and back to the beginning."""
+    start = text.read(4096).lstrip()[:1]
+    text.seek(0)
+    return start
+
+
+def _text(data: bytes, *, whole: bool = True) -> str:
+    try:
+        return data.decode(_encoding(data), "strict" if whole else "ignore")
+    except UnicodeDecodeError as error:
+        raise ValueError(_not_text(error)) from error
+
+
+def _encoding(start: bytes) -> str:
+    """UTF-8 with or without a byte order mark, or UTF-16 with one."""
+    utf16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if utf16 else "utf-8-sig"
+
+
+def _not_text(error: UnicodeDecodeError) -> str:
+    return f"it is not text in UTF-8: {error}; save it in UTF-8"
+
+
+def _yaml(text: str) -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """YAML's safe loader, but for keys that are there twice: it would take the last."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            _refuse_twice([key.value for key, _ in node.value if isinstance(key.value, str)])
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(text, Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"neither YAML nor JSON: {error}") from error
+    except TypeError as error:  # a list or a mapping as a key
+        raise ValueError(f"a key must be a name: {error}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_twice([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def _refuse_twice(keys: list[str]) -> None:
+    if twice := [key for number, key in enumerate(keys) if key in keys[:number]]:
+        raise ValueError(f"{twice[0]!r} is there twice")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
@@ -20,11 +21,14 @@ def read_words(words: WordOptions, models: ModelOptions | None = None) -> Vocabu
     Raises ``ValueError``.
     """
     from prompts import Vocabulary
+    from prompts.vocabulary_file import read_vocabulary
 
     if words.vocabulary is not None:
         if words.things is not None or words.stuff is not None:
             raise ValueError("give the words either in a --vocabulary file or as --things, --stuff")
-        vocabulary = Vocabulary.from_file(words.vocabulary)
+        vocabulary, notes = read_vocabulary(Path(words.vocabulary))
+        for note in notes:
+            print(f"panoptic: {words.vocabulary}: {note}", file=sys.stderr)
     else:
         if not (words.things or words.stuff):
             raise ValueError(

@@ -105,7 +105,9 @@ def test_yaml_and_json_files(tmp_path):
         ("things: [[car]]", "a list inside"),
         ("things: [car]\nsynonyms: {bus: [coach]}", "no category is called 'bus'"),
         ("things: [car]\nsynonyms: {car: coach}", "must be a list"),
-        ("just text", "expected the keys"),
+        ("things: [car]\nthings: [bus]", "'things' is there twice"),
+        ("things: [car]\nThings: [bus]", "twice, in capitals and not"),
+        ("just text", "expected a YAML or JSON file with the keys"),
         ("things: [car", "neither YAML nor JSON"),
     ],
 )
@@ -166,8 +168,17 @@ def test_to_coco_has_what_the_format_asks_for():
     ("entry", "message"),
     [
         ({"name": "car"}, "at least 'id' and 'name'"),
-        ({"id": 0, "name": "car"}, "from 1 on"),
-        ({"id": "1", "name": "car"}, "whole number"),
+        ({"id": -1, "name": "car"}, "whole number"),
+        ({"id": "one", "name": "car"}, "whole number"),
+        ({"id": 1.5, "name": "car"}, "whole number"),
+        ({"id": True, "name": "car"}, "whole number"),
+        (
+            {"id": 1, "name": "car", "isthing": "maybe"},
+            "'isthing' of category 'car' must be 0 or 1",
+        ),
+        ({"id": 1, "name": "car", "isthing": 2}, "must be 0 or 1"),
+        ({"id": 1, "name": "car", "isthing": None}, "must be 0 or 1"),
+        ({"id": 1, "name": "car", "synonyms": "auto"}, "must be a list"),
         ("car", "at least 'id' and 'name'"),
     ],
 )
@@ -178,7 +189,7 @@ def test_wrong_coco_categories(entry, message):
 
 def test_an_id_given_twice():
     with pytest.raises(ValueError, match="id 1 is given to 'a' and to 'b'"):
-        Vocabulary.from_coco([{"id": 1, "name": "a"}, {"id": 1, "name": "b"}])
+        Vocabulary.from_coco([{"id": 1, "name": "a", "isthing": 1}, {"id": 1, "name": "b"}])
 
 
 def test_phrases_are_what_is_seen():

@@ -11,7 +11,7 @@ from typing import Any
 from panoptic.errors import SourceError
 from panoptic.io.sources.base import Unit
 from panoptic.io.sources.files import file_unit
-from panoptic.io.sources.json_stream import JsonStreamError, array_of
+from prompts.json_stream import JsonStreamError, array_of
 
 
 @dataclass(frozen=True)

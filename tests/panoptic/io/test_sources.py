@@ -11,7 +11,7 @@ from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.errors import SourceError
 from panoptic.io.sources import open_source
 from panoptic.io.sources.files import translate
-from panoptic.io.sources.json_stream import JsonStreamError, array_of
+from prompts.json_stream import JsonStreamError, array_of
 from panoptic.io.sources.shards import expand_braces
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, contents, fill, picture
 
@@ -146,7 +146,7 @@ def test_hostile_json_ends_in_words(tmp_path, text):
 
 @pytest.mark.parametrize("block", [1, 3, 65536])
 def test_a_json_list_is_read_in_pieces(block, monkeypatch):
-    monkeypatch.setattr("panoptic.io.sources.json_stream._BLOCK", block)
+    monkeypatch.setattr("prompts.json_stream._BLOCK", block)
     content = {"a": {"images": [1, "]"]}, "b": 12.5, "c": '\\"', "images": [1, "é]", {"x": [2]}]}
     for text in (json.dumps(content), json.dumps(content, indent=2, ensure_ascii=False)):
         assert list(array_of(io.StringIO(text), "images")) == content["images"]

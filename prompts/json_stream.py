@@ -19,11 +19,16 @@ class JsonStreamError(ValueError):
     """Not the JSON that was expected."""
 
 
+class JsonListMissing(JsonStreamError):
+    """The outermost object has no such list."""
+
+
 def array_of(stream: TextIO, key: str) -> Iterator[Any]:
     """The elements of the array at ``key`` of the outermost object.
 
     Memory is bounded by the largest element, of which more than a million characters are refused.
-    ``JsonStreamError`` for what is no JSON as far as it is read, and where the array is missing.
+    ``JsonStreamError`` for what is no JSON as far as it is read, ``JsonListMissing`` where there is
+    no such key.
     """
     reader = _Reader(stream)
     reader.expect("{")
@@ -31,12 +36,16 @@ def array_of(stream: TextIO, key: str) -> Iterator[Any]:
         name = reader.value()
         reader.expect(":")
         if name == key:
+            if reader.peek() != "[":
+                raise JsonStreamError(f"{key!r} must be a list")
             yield from reader.elements()
             return
         reader.skip()
         if reader.peek() == ",":
             reader.expect(",")
-    raise JsonStreamError(f"it has no list {key!r}")
+    if reader.peek() != "}":
+        raise JsonStreamError("damaged JSON: it ends within its outermost object")
+    raise JsonListMissing(f"it has no list {key!r}")
 
 
 class _Reader:
