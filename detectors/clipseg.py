@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from detectors.base import Heatmaps, check_image
+from detectors.checkpoint_parts import check_words, load_tokenizer
 from detectors.image_transform import ImageTransform
 from detectors.pretrained import TOKENIZING, autocast, load_model
 from prompts.vocabulary import Category, Vocabulary
@@ -70,13 +71,13 @@ class ClipSeg:
         settings: StuffSettings | None = None,
     ) -> ClipSeg:
         """Load a checkpoint from a folder or the hub ("CIDAS/clipseg-rd64-refined")."""
-        from transformers import AutoTokenizer, CLIPSegForImageSegmentation
+        from transformers import CLIPSegForImageSegmentation
 
         model = load_model(CLIPSegForImageSegmentation, source, ("clipseg",))
         # The decoder reads the vision tower up to a layer before its last; the rest is for CLIP.
         encoder = model.clip.vision_model.encoder
         encoder.layers = encoder.layers[: max(model.extract_layers) + 1]
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = load_tokenizer(source, model.config.text_config.vocab_size)
         transform = ImageTransform.from_pretrained(str(source))
         return cls(model.to(device), tokenizer, transform, settings, dtype)
 
@@ -133,6 +134,7 @@ class ClipSeg:
         if embedded is None or embedded[0] != key:
             with TOKENIZING:
                 self._check_known(phrases)
+                check_words(self.tokenizer, categories)
                 encoded = self.tokenizer(list(texts), padding=True, return_tensors="pt")
             limit = self.model.config.text_config.max_position_embeddings
             if encoded["input_ids"].shape[1] > limit:

@@ -16,6 +16,7 @@ import torch
 
 from detectors.base import Boxes, ThingSettings, check_image
 from detectors.box_words import choose
+from detectors.checkpoint_parts import check_words, load_tokenizer
 from detectors.groundingdino_weights import find_checkpoint, load_original
 from detectors.image_transform import ImageTransform, pad_to_tokens
 from detectors.pretrained import TOKENIZING, autocast, find_tokenizer, load_model
@@ -83,7 +84,7 @@ class GroundingDino:
 
         Raises ``ValueError`` for other checkpoints and damaged ones.
         """
-        from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer
+        from transformers import AutoModelForZeroShotObjectDetection
 
         if (path := find_checkpoint(source)) is not None:
             original = load_original(path).to(device)
@@ -92,7 +93,7 @@ class GroundingDino:
         model = load_model(
             AutoModelForZeroShotObjectDetection, source, ("grounding-dino", "mm-grounding-dino")
         )
-        words = AutoTokenizer.from_pretrained(tokenizer or source)
+        words = load_tokenizer(tokenizer or source, model.config.text_config.vocab_size)
         transform = ImageTransform.from_pretrained(str(source))
         return cls(model.to(device), words, transform, settings, dtype)
 
@@ -104,6 +105,7 @@ class GroundingDino:
         """The captions that the vocabulary's things are asked with."""
         most = self.settings.names_per_caption
         with TOKENIZING:
+            check_words(self.tokenizer, vocabulary.things, unknown_ones=True)
             return captions(vocabulary.things, self.tokenizer, self._token_limit, most)
 
     def detect(self, image: np.ndarray, vocabulary: Vocabulary) -> Boxes:

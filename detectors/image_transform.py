@@ -54,7 +54,15 @@ class ImageTransform:
         """
         from transformers import AutoImageProcessor
 
-        processor = AutoImageProcessor.from_pretrained(source, backend="pil")
+        try:
+            processor = AutoImageProcessor.from_pretrained(source, backend="pil")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            text = (str(error).strip().splitlines() or [""])[0]
+            raise ValueError(
+                f"{source}: its image processor can't be read ({type(error).__name__}: "
+                f"{text[:200]}); expected preprocessor_config.json or processor_config.json as "
+                "transformers writes it. Copy or download it again"
+            ) from error
         return cls.from_fields(processor.to_dict(), source)
 
     @classmethod

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from detectors.checkpoint_parts import check_config, check_parts, load_tokenizer
 from detectors.stored_weights import StoredWeights
 
 TOKENIZING = Lock()
@@ -29,6 +30,7 @@ def load_model(auto_class: Any, source: str | Path, architectures: Sequence[str]
     those that it has no place for, and lets one stand for several where it takes them to be
     shared, with no more than a warning.
     """
+    check_parts(source)
     config = read_config(source)
     if config.model_type not in architectures:
         raise ValueError(
@@ -54,6 +56,7 @@ def read_config(source: str | Path) -> Any:
     """
     from transformers import PreTrainedConfig
 
+    check_config(source)
     content, _ = PreTrainedConfig.get_config_dict(source)
     return config_of(content, source)
 
@@ -159,17 +162,14 @@ def find_tokenizer(source: str | Path | None, folder: Path) -> Any:
     Without ``source`` it is the one in ``folder`` or in ``folder/bert-base-uncased``, if any,
     else the hub's ``bert-base-uncased``. Raises ``ValueError`` where it can't be had.
     """
-    from transformers import AutoTokenizer, BertTokenizer
-
     for place in (folder, folder / "bert-base-uncased") if source is None else (Path(source),):
         if (place / "tokenizer.json").is_file() or (place / "vocab.txt").is_file():
             source = place
             break
     try:
-        if isinstance(source, Path) and not (source / "config.json").is_file():
-            return BertTokenizer.from_pretrained(source)
-        return AutoTokenizer.from_pretrained(source or "bert-base-uncased")
-    except (OSError, ValueError) as error:
+        bert = isinstance(source, Path) and not (source / "config.json").is_file()
+        return load_tokenizer(source or "bert-base-uncased", bert=bert)
+    except ValueError as error:
         raise ValueError(
             f"the tokenizer {source or 'bert-base-uncased'} can't be had "
             f"({(str(error).splitlines() or [''])[0]}); put BERT's tokenizer.json or vocab.txt "

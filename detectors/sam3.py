@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from detectors.base import Boxes, ThingMasks, ThingSettings, check_image
+from detectors.checkpoint_parts import check_words, load_tokenizer
 from detectors.image_transform import ImageTransform
 from detectors.pretrained import TOKENIZING, autocast, load_model
 from detectors.suppression import surviving
@@ -59,11 +60,11 @@ class Sam3:
         settings: ThingSettings | None = None,
     ) -> Sam3:
         """Load a checkpoint from a folder or the hub ("facebook/sam3")."""
-        from transformers import AutoTokenizer, Sam3Model
+        from transformers import Sam3Model
         from transformers.image_processing_base import ImageProcessingMixin
 
         model = load_model(Sam3Model, source, ("sam3", "sam3_video"))
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = load_tokenizer(source, model.config.text_config.vocab_size)
         # Its class in transformers can't be made without torchvision; its file can be read.
         fields, _ = ImageProcessingMixin.get_image_processor_dict(source)
         transform = ImageTransform.from_fields(fields, str(source))
@@ -93,6 +94,8 @@ class Sam3:
             check_image(image)
         if not vocabulary.things:
             return [ThingMasks.empty()] * len(images)
+        with TOKENIZING:
+            check_words(self.tokenizer, vocabulary.things)
         with autocast(self.device, self.dtype):
             asked = [
                 (category.id, *self._embed(phrase))

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from detectors.checkpoint_parts import find_file
+
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -67,23 +69,21 @@ class StoredWeights:
 
 
 def _find(source: str | Path) -> list[Path]:
-    from transformers.utils import cached_file
+    from sam2core.weight_files import check_weights
 
     def at_hand(name: str) -> Path | None:
-        try:
-            found = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
-        except OSError:
-            return None
-        return None if found is None else Path(found)
+        return find_file(source, name)
 
     for name in _WHOLE:
         if path := at_hand(name):
+            check_weights(path)
             return [path]
         if index := at_hand(name + ".index.json"):
             shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
             paths = {shard: at_hand(shard) for shard in sorted(shards)}
             if gone := [shard for shard, path in paths.items() if path is None]:
                 raise ValueError(f"{source}: {index.name} names {gone[0]}, which is not there")
+            check_weights(index)
             return [path for path in paths.values() if path is not None]
     raise ValueError(
         f"{source}: found no weights; expected {', '.join(_WHOLE)} or an index of parts of them"

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from detectors.base import Boxes, ThingSettings, check_image
+from detectors.checkpoint_parts import check_words, load_tokenizer
 from detectors.image_transform import ImageTransform
 from detectors.pretrained import TOKENIZING, autocast, load_model
 from detectors.suppression import suppress
@@ -125,10 +126,10 @@ class ZeroShotDetector:
     ) -> ZeroShotDetector:
         """Load a checkpoint from a folder or the hub: "google/owlv2-base-patch16-ensemble",
         "omlab/omdet-turbo-swin-tiny-hf" (whose backbone needs the package timm)."""
-        from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer
+        from transformers import AutoModelForZeroShotObjectDetection
 
         model = load_model(AutoModelForZeroShotObjectDetection, source, tuple(FAMILIES))
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = load_tokenizer(source, model.config.text_config.vocab_size)
         transform = ImageTransform.from_pretrained(str(source))
         return cls(model.to(device), tokenizer, transform, settings, dtype)
 
@@ -161,6 +162,7 @@ class ZeroShotDetector:
         square = self.family.square
         pixels = torch.stack([self.transform(_square(i) if square else i) for i in images])
         with TOKENIZING:
+            check_words(self.tokenizer, things)
             asked = self.family.ask(self._names(phrases), self._task(phrases), len(images))
         inputs = {name: tensor.to(self.device) for name, tensor in asked.items()}
         with self._alone, autocast(self.device, self.dtype):

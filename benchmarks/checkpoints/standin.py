@@ -183,8 +183,14 @@ def clip_tokenizer(padded_by_zero: bool = False) -> Any:
             merges.append((whole, piece))
             whole += piece
             tokens.append(whole)
+    # The rest of its numbers are pieces of signs, made by merges as all of CLIP's are.
+    signs = letters[:32]
+    pairs = [(a, b) for a in signs for b in signs]
+    pairs += [(a + b, c + end) for end in ("", "</w>") for a, b in pairs for c in signs]
     tokens = list(dict.fromkeys(tokens))
-    tokens += [f"<{i}>" for i in range(len(tokens), 49406)]
+    pairs = pairs[: 49406 - len(tokens)]
+    tokens += [a + b for a, b in pairs]
+    merges += pairs
     vocabulary = {token: i for i, token in enumerate(tokens)}
     vocabulary |= {"<|startoftext|>": 49406, "<|endoftext|>": 49407}
     pad = "!" if padded_by_zero else "<|endoftext|>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.util import find_spec
 
 import pytest
@@ -18,6 +19,7 @@ from benchmarks.checkpoints.standin import (
     MM_GROUNDING_DINO,
     OMDET,
     OWLV2,
+    clip_tokenizer,
     save,
 )
 from detectors.clipseg import ClipSeg
@@ -62,6 +64,8 @@ def test_a_backbone_of_timm_says_what_is_missing(tmp_path):
     content = json.loads((OMDET.folder / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(content))
     save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    shutil.copy(OMDET.folder / "preprocessor_config.json", tmp_path)
+    clip_tokenizer().save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"package timm: .*panoptic-anything\[omdet\]"):
         load_thing_detector(tmp_path)
 

@@ -11,8 +11,8 @@ from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.errors import SourceError
 from panoptic.io.sources import open_source
 from panoptic.io.sources.files import translate
-from prompts.json_stream import JsonStreamError, array_of
 from panoptic.io.sources.shards import expand_braces
+from prompts.json_stream import JsonStreamError, array_of
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, contents, fill, picture
 
 
