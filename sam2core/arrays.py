@@ -35,3 +35,35 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
     if array.dtype.kind not in "buif":
         raise PromptError(f"{name} must be an array of numbers, got {values!r:.120}")
     return array
+
+
+def as_mask(values: Any, name: str) -> np.ndarray:
+    """What is inside, as a bool array: of booleans, of 0 and 1, or of 0 and 255 as pictures have.
+
+    Raises ``PromptError`` for anything else: what of probabilities, logits or a map of ids is
+    inside, only the caller can say.
+    """
+    array = as_numbers(values, name)
+    if array.dtype.kind == "b":
+        return array
+    inside = array != 0
+    if any(((array == value) == inside).all() for value in (1, 255)):
+        return inside
+    found = np.unique(array[inside])
+    if np.isnan(found).any():
+        kind, todo = "values that are not numbers (nan)", "look where they come from"
+    elif (found < 0).any():
+        kind, todo = "negative values, as logits have", f"give {name} > 0"
+    elif array.dtype.kind == "f" and (found < 1).any():
+        kind, todo = "values between 0 and 1, as probabilities have", f"give {name} > 0.5"
+    else:
+        kind, todo = "several values, as a map of ids has", f"give {name} == ID"
+    shown = ", ".join(f"{value:g}" for value in found[:3])
+    raise PromptError(f"{name} must be of 0 and 1, or of booleans; it has {kind} ({shown}): {todo}")
+
+
+def as_id(value: Any, name: str = "an object id") -> int:
+    """A whole number, of Python or numpy; ``PromptError`` for others, ``True`` and 1.0 included."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)):
+        return int(value)
+    raise PromptError(f"{name} must be a whole number, got {value!r:.80} ({type(value).__name__})")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sam2core.arrays import as_numbers
+from sam2core.errors import PromptError
 from sam2core.layers import resize
 from sam2core.prompt_encoder import Prompt
 from sam2core.transforms import LOGIT_LIMIT, to_prompt
@@ -31,6 +32,13 @@ class Click:
         for name in ("points", "labels", "box"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, as_numbers(value, name).copy())
+        if self.box is not None and self.box.shape != (4,):
+            if self.box.shape != (1, 4):
+                raise PromptError(
+                    f"one object takes one box (4,) as xyxy, got shape {self.box.shape}; others "
+                    "are prompted by ids of their own"
+                )
+            object.__setattr__(self, "box", self.box[0])
 
 
 def join_clicks(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2core.arrays import as_numbers
+from sam2core.arrays import as_id, as_mask
 from sam2core.clicks import Click, join_clicks, square_masks
 from sam2core.errors import PromptError, UnknownObjectError
 from sam2core.frame_pixels import Ready, read_ahead, to_device
@@ -131,12 +131,18 @@ class VideoTracker:
         if mask is not None:
             if points is not None or box is not None:
                 raise PromptError("a mask says all: give either a mask, or points and a box")
-            return self.prompt_masks([object_id], as_numbers(mask, "mask")[None], frame_index)
+            return self.prompt_masks([object_id], as_mask(mask, "mask")[None], frame_index)
+        object_id = as_id(object_id)
         embedding = self._look_at(frame_index)
         known = self._objects.get(object_id)
         earlier = None if known is None or replace else known.bank.get(self._index)
         clicks = [] if known is None or replace else known.clicks.get(self._index, [])
         clicks = [*clicks, Click(points, labels, box)]
+        if sum(click.box is not None for click in clicks) > 1:
+            raise PromptError(
+                f"object {object_id} has a box in frame {self._index} already, and the model reads "
+                "one: replace=True takes the new one instead"
+            )
         logits = None if earlier is None else earlier.logits
         prompt = join_clicks(clicks, self._size, self.model.config.image_size, logits)
         prompt = prompt.to(self.model.device)
@@ -159,7 +165,8 @@ class VideoTracker:
         self, object_ids: Sequence[int], masks: Any, frame_index: int | None = None
     ) -> TrackedFrame:
         """Prompt many objects by masks (N, H, W), as :meth:`prompt` takes one, at frame size."""
-        masks = torch.tensor(as_numbers(masks, "masks") > 0)
+        object_ids = [as_id(i) for i in object_ids]
+        masks = torch.tensor(as_mask(masks, "masks"))
         embedding = self._look_at(frame_index)
         if masks.ndim != 3 or len(masks) != len(object_ids):
             raise PromptError(
@@ -194,10 +201,13 @@ class VideoTracker:
         """
         if self._reverse:
             raise ValueError("a stream goes forward: reset() after propagating in reverse")
-        rgb, given = as_rgb(frame), as_numbers(list((masks or {}).values()), "masks")
+        ids = [as_id(i) for i in masks or {}]
+        rgb, given = as_rgb(frame), [as_mask(m, f"mask {i}") for i, m in (masks or {}).items()]
+        if wrong := [m.shape for m in given if m.shape != rgb.shape[:2]]:
+            raise PromptError(f"masks must have the frame's size {rgb.shape[:2]}, got {wrong[0]}")
         self._take(self._index + 1, rgb.shape[:2], to_pixels(rgb, self.model.config.image_size))
         if masks:
-            self.prompt_masks(list(masks), given)
+            self.prompt_masks(ids, np.stack(given))
         self._track()
         return self._show(self.object_ids)
 
@@ -317,7 +327,7 @@ class VideoTracker:
 
     def _look_at(self, frame_index: int | None) -> ImageEmbedding:
         """The embedding of a frame, which becomes the one at hand."""
-        index = self._index if frame_index is None else frame_index
+        index = self._index if frame_index is None else as_id(frame_index, "frame_index")
         if index == self._index and self._embedding is not None:
             return self._embedding
         if index < 0 or (index == self._index and self.frames is None):
@@ -340,7 +350,7 @@ class VideoTracker:
         return self._embedding
 
     def _require(self, object_id: int) -> TrackedObject:
-        if object_id not in self._objects:
+        if as_id(object_id) not in self._objects:
             raise UnknownObjectError(
                 f"no object {object_id} is tracked; there are {list(self._objects)}"
             )

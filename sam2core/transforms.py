@@ -117,6 +117,18 @@ def _logits(mask_logits: Any) -> Tensor:
     given = as_numbers(mask_logits, "mask_logits")
     if given.ndim not in (2, 3):
         raise PromptError(f"mask_logits must be (N, h, w) or (h, w), got {given.shape}")
+    if given.dtype.kind != "f":
+        raise PromptError(
+            f"mask_logits must be logits as an answer has them, got {given.dtype}: a mask of 0 and "
+            "1 becomes some by 20 * mask - 10"
+        )
+    if not np.isfinite(given).all():
+        raise PromptError("mask_logits hold values that are not finite")
+    if given.size and given.min() >= 0 and 0 < given.max() <= 1:
+        raise PromptError(
+            "mask_logits lie between 0 and 1, as probabilities do: give log(p / (1 - p)), or the "
+            "logits that an answer has"
+        )
     logits = torch.from_numpy(given.astype(np.float32)).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
     return logits[None, None] if logits.ndim == 2 else logits[:, None]
 
@@ -144,7 +156,7 @@ def _points(points: Any, labels: Any, height: int, width: int) -> tuple[Tensor, 
     label_rows: list[np.ndarray] = (
         [np.ones(len(r), dtype=np.int64) for r in rows]
         if labels is None
-        else [r[:, 0].astype(np.int64) for r in _rows(labels, 1, "labels")]
+        else [_kinds(r[:, 0]) for r in _rows(labels, 1, "labels")]
     )
     if [len(r) for r in rows] != [len(r) for r in label_rows]:
         raise PromptError(
@@ -172,6 +184,13 @@ def _points(points: Any, labels: Any, height: int, width: int) -> tuple[Tensor, 
     if not (kind != PADDING).any(axis=1).all():
         raise PromptError("every prompt needs at least one point that is not padding")
     return torch.from_numpy(xy), torch.from_numpy(kind)
+
+
+def _kinds(labels: np.ndarray) -> np.ndarray:
+    kinds = np.where(np.isfinite(labels), labels, -2).astype(np.int64)
+    if (kinds != labels).any():
+        raise PromptError(f"labels must be whole numbers, got {labels[kinds != labels][:3]}")
+    return kinds
 
 
 def _rows(values: Any, width: int, name: str) -> list[np.ndarray]:
