@@ -105,10 +105,7 @@ class Vocabulary:
         """
         from prompts.vocabulary_file import read_vocabulary
 
-        vocabulary, notes = read_vocabulary(Path(path))
-        for note in notes:
-            warnings.warn(f"{path}: {note}", stacklevel=2)
-        return vocabulary
+        return read_vocabulary(Path(path))
 
     @classmethod
     def from_coco(cls, categories: Iterable[Mapping[str, Any]]) -> Vocabulary:

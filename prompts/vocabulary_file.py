@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -31,8 +32,16 @@ _KINDS = (
 _TOO_LARGE = f"expected {_KINDS}, got more than {_MAX_BYTES >> 20} MiB without them"
 
 
-def read_vocabulary(path: Path) -> tuple[Vocabulary, tuple[str, ...]]:
-    """See ``Vocabulary.from_file``; and what a user should know of how the file was taken.
+def read_vocabulary(path: Path) -> Vocabulary:
+    """See ``Vocabulary.from_file``."""
+    vocabulary, notes = read_with_notes(path)
+    for note in notes:
+        warnings.warn(f"{path}: {note}", stacklevel=3)
+    return vocabulary
+
+
+def read_with_notes(path: Path) -> tuple[Vocabulary, tuple[str, ...]]:
+    """The vocabulary, and what a user should know of how the file was taken.
 
     Every ``ValueError`` names the file.
     """

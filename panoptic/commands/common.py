@@ -21,12 +21,12 @@ def read_words(words: WordOptions, models: ModelOptions | None = None) -> Vocabu
     Raises ``ValueError``.
     """
     from prompts import Vocabulary
-    from prompts.vocabulary_file import read_vocabulary
+    from prompts.vocabulary_file import read_with_notes
 
     if words.vocabulary is not None:
         if words.things is not None or words.stuff is not None:
             raise ValueError("give the words either in a --vocabulary file or as --things, --stuff")
-        vocabulary, notes = read_vocabulary(Path(words.vocabulary))
+        vocabulary, notes = read_with_notes(Path(words.vocabulary))
         for note in notes:
             print(f"panoptic: {words.vocabulary}: {note}", file=sys.stderr)
     else:
