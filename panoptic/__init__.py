@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from panoptic.dataset.resumable_labelling import DatasetRun, label_dataset
     from panoptic.dataset.store import DatasetStore
     from panoptic.io.images import load_image
+    from panoptic.measure.evaluate_coco import evaluate_coco
     from panoptic.measure.evaluate_folders import evaluate_folders
-    from panoptic.measure.evaluate_pictures import PanopticReport, evaluate, evaluate_coco
+    from panoptic.measure.evaluate_pictures import PanopticReport, evaluate
     from panoptic.measure.evaluate_video import evaluate_video
     from panoptic.measure.video_report import VideoReport
     from panoptic.pipeline import PanopticPipeline
@@ -56,7 +57,7 @@ _HOME = {
     "VideoSettings": "panoptic.settings.video",
     "Vocabulary": "prompts",
     "evaluate": "panoptic.measure.evaluate_pictures",
-    "evaluate_coco": "panoptic.measure.evaluate_pictures",
+    "evaluate_coco": "panoptic.measure.evaluate_coco",
     "evaluate_folders": "panoptic.measure.evaluate_folders",
     "evaluate_video": "panoptic.measure.evaluate_video",
     "export": "panoptic.dataset.export",

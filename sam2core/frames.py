@@ -101,6 +101,13 @@ class PictureFrames:
         indices = frame_range(len(self), start, stop, reverse)
         return ((index, self[index]) for index in indices)
 
+    @property
+    def paths(self) -> list[Path] | None:
+        """The files that the pictures are read from, None unless all are files."""
+        if not all(isinstance(picture, (str, os.PathLike)) for picture in self._pictures):
+            return None
+        return [Path(picture) for picture in self._pictures]
+
     def _name(self, index: int) -> str:
         return f"frame {index}" if self._names is None else self._names[index]
 

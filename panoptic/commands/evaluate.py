@@ -18,23 +18,34 @@ if TYPE_CHECKING:
     from panoptic.measure.evaluate_pictures import PanopticReport
     from panoptic.measure.video_report import VideoReport
 
-Layout = Literal["coco", "vipseg", "davis", "davis-unsupervised", "sa-v"]
+Layout = Literal["coco", "vipseg", "davis", "davis-unsupervised", "sa-v", "sa-v-unsupervised"]
 EPILOG = """\
-Pictures: the PNGs are looked for in the folder named like the JSON, beside it. Numbers are those
-of COCO's panopticapi.
+Pictures: a JSON, its PNGs in the folder named like it beside it; or the folder that panoptic image
+or panoptic export wrote, whose splits count as one. Numbers are those of COCO's panopticapi.
 
-  panoptic eval out/panoptic.json annotations/panoptic_val2017.json --by-name
+  panoptic eval out annotations/panoptic_val2017.json --by-name
+  panoptic eval export/coco_panoptic truth.json --by-name --ignore-other-words
 
-Videos: folders in the layout of a data set, numbers as its own evaluation counts them.
+Which picture is which follows from image ids, where file names agree, else from file names; which
+was used is told. By name, a word is the truth's that is written alike, case, "_" and "-" aside,
+or that differs by COCO's endings: tree is tree-merged. What was taken for what is told.
+
+Videos: folders in the layout of a data set, numbers as its own evaluation counts them, on the
+frames that the truth has.
 
   vipseg  pred.json, pan_pred/ against panoptic_gt_VIPSeg_val.json and
           panomasksRGB/
   davis   SEQUENCE/00000.png against Annotations/480p/, ImageSets/2017/val.txt
   davis-unsupervised  likewise, against Annotations_unsupervised/480p/
-  sa-v    VIDEO/OBJECT/00000.png against Annotations_6fps/, sav_val.txt;
-          or masklet files VIDEO_*.json on both sides
+  sa-v    VIDEO/OBJECT/00000.png or masklet files VIDEO_*.json, against
+          Annotations_6fps/, sav_val.txt, or masklet files
+  sa-v-unsupervised   likewise, whatever ids the objects were given
 
-  panoptic eval out/ VIPSeg/VIPSeg_720P --layout vipseg --by-name
+davis and sa-v take the prediction's ids for the truth's. What panoptic video found has ids of its
+own: that is for the unsupervised ones.
+
+  panoptic eval out VIPSeg/VIPSeg_720P --layout vipseg --by-name
+  panoptic eval out DAVIS --layout davis-unsupervised
 """
 
 
@@ -48,19 +59,40 @@ class Comparison:
         Layout,
         Option(
             metavar="NAME",
-            help="coco: panoptic pictures; vipseg, davis, davis-unsupervised, sa-v: videos, "
-            "see below.",
+            help="coco: panoptic pictures; vipseg, davis, davis-unsupervised, sa-v, "
+            "sa-v-unsupervised: videos, see below.",
         ),
     ] = "coco"
     by_name: Annotated[
         bool,
         Option("--by-name", help="Categories go by name, not id, as with words of one's own."),
     ] = False
+    ignore_other_words: Annotated[
+        bool,
+        Option("--ignore-other-words", help="Leave out segments of words that the truth lacks."),
+    ] = False
+    only_asked: Annotated[
+        bool,
+        Option(
+            "--only-asked",
+            help="Of the truth, count those categories alone that the prediction has a word for.",
+        ),
+    ] = False
+    images: Annotated[
+        Literal["auto", "id", "name"],
+        Option(metavar="HOW", help="coco: pair pictures by id or by (file) name; auto: see below."),
+    ] = "auto"
+    skip_missing: Annotated[
+        bool,
+        Option("--skip-missing", help="Leave out pictures and videos without a prediction."),
+    ] = False
     prediction_folder: Annotated[Path | None, Option(metavar="DIR", help="PNGs, if elsewhere.")] = (
         None
     )
     truth_folder: Annotated[Path | None, Option(metavar="DIR", help="PNGs, if elsewhere.")] = None
-    subset: Annotated[str, Option(metavar="NAME", help="Of DAVIS: its ImageSets list.")] = "val"
+    subset: Annotated[
+        str, Option(metavar="NAME", help="Of DAVIS (its ImageSets list) or VIPSeg (its JSON).")
+    ] = "val"
 
 
 def register(app: typer.Typer) -> None:
@@ -77,19 +109,21 @@ def run(
     report: PanopticReport | VideoReport
     if compared.layout == "coco":
         report = _evaluate_pictures(compared)
-        counted = f"{report.images} images"
+        counted = f"{report.images} images, paired by {report.paired_by}"
     else:
         report = _evaluate_videos(compared)
         counted = f"{report.videos} videos, {report.frames} frames"
     if numbers is not None:
         write_text(numbers, json.dumps(report.to_dict(), indent=1) + "\n")
     print(counted)
+    for note in report.notes:
+        print(note)
     show(*report.tables())
     return 0
 
 
 def _evaluate_pictures(compared: Comparison) -> PanopticReport:
-    from panoptic.measure.evaluate_pictures import evaluate_coco
+    from panoptic.measure.evaluate_coco import evaluate_coco
 
     return evaluate_coco(
         compared.prediction,
@@ -97,6 +131,10 @@ def _evaluate_pictures(compared: Comparison) -> PanopticReport:
         prediction_folder=compared.prediction_folder,
         truth_folder=compared.truth_folder,
         by_name=compared.by_name,
+        images=compared.images,
+        ignore_other_words=compared.ignore_other_words,
+        only_asked=compared.only_asked,
+        skip_missing=compared.skip_missing,
     )
 
 
@@ -105,12 +143,21 @@ def _evaluate_videos(compared: Comparison) -> VideoReport:
 
     if compared.prediction_folder or compared.truth_folder:
         raise ValueError("--prediction-folder and --truth-folder belong to the layout coco")
-    if compared.by_name and compared.layout != "vipseg":
-        raise ValueError(f"the layout {compared.layout} has no categories that could go by name")
+    if compared.images != "auto":
+        raise ValueError("--images belongs to the layout coco: frames of videos go by their names")
+    words = ("by_name", "ignore_other_words", "only_asked")
+    asked = [f"--{name.replace('_', '-')}" for name in words if getattr(compared, name)]
+    if asked and compared.layout != "vipseg":
+        raise ValueError(
+            f"the layout {compared.layout} has no categories: {' and '.join(asked)} can't be meant"
+        )
     return evaluate_folders(
         compared.prediction,
         compared.truth,
         compared.layout,
         subset=compared.subset,
         by_name=compared.by_name,
+        ignore_other_words=compared.ignore_other_words,
+        only_asked=compared.only_asked,
+        skip_missing=compared.skip_missing,
     )

@@ -35,8 +35,10 @@ Formats, each in a folder of its own in DIR, all of them written while it runs:
   timeline    timelines/NAME.png, when which id was seen; NAME.jsonl, events
   vipseg      vipseg/: panoptic PNGs and pred.json, for VPQ and STQ
   davis       davis/NAME/: palette PNGs as of DAVIS 2017
-  sa-v        sa-v/NAME_auto.json: masklets as of SA-V
+  sa-v        sa-v/NAME_auto.json: masklets as of SA-V (--sa-v-every)
   detections  detections/NAME.csv: supervision's columns, tracker_id, masks
+
+Frames of a folder keep their names, so that panoptic eval finds them.
 
   panoptic video drive.mp4 --things "car, person" --stuff "road, sky" -o out
   panoptic video *.mp4 --vocabulary words.yaml --format all --resume -o out
@@ -95,6 +97,15 @@ def run(
         float | None,
         Option(metavar="F", help="Pace of folders of pictures (25).", rich_help_panel=VIDEO),
     ] = None,
+    sa_v_every: Annotated[
+        int,
+        Option(
+            metavar="N",
+            min=1,
+            help="sa-v: annotate every N-th frame, from the first (the data set itself: 4).",
+            rich_help_panel=VIDEO,
+        ),
+    ] = 1,
     checkpoint_every: Annotated[
         int,
         Option(
@@ -114,7 +125,7 @@ def run(
     changes = changes_of_settings(
         settings, {"video.detect_every": detect_every, "video.max_objects": max_objects}
     )
-    writing = RecordSettings(_formats(formats), checkpoint_every, limit)
+    writing = RecordSettings(_formats(formats), checkpoint_every, limit, sa_v_every)
     if both_ways and limit is not None:
         raise ValueError("--both-ways goes through whole clips: leave --limit out")
     if fps is not None and fps <= 0:
@@ -125,6 +136,7 @@ def run(
     asked = {
         **{"words": repr(list(vocabulary)), "models": made_by, "settings": repr(changes)},
         **{"--both-ways": repr(both_ways), "--limit": repr(limit), "--fps": repr(fps)},
+        **({"--sa-v-every": repr(sa_v_every)} if sa_v_every != 1 else {}),
     }
 
     rows: list[tuple[str, ...]] = []

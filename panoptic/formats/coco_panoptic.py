@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from panoptic.errors import CocoFormatError
+from panoptic.formats.coco_checks import by_id, check_annotation, check_category, flag
 from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.writers import JsonLists, close_coco
 from panoptic.io.files import read_json, write_json, write_png
@@ -194,15 +195,14 @@ class CocoPanoptic:
             raise FileNotFoundError(f"the PNG folder {str(png_folder)!r} does not exist")
         if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
             raise CocoFormatError(f"{str(json_path)!r} has no list 'annotations'")
-        annotations: dict[int | str, Mapping[str, Any]] = {}
         try:
             for annotation in content["annotations"]:
-                _check_annotation(annotation)
-                annotations[annotation["image_id"]] = annotation
-            images = {image["id"]: image for image in content.get("images", ())}
-            categories = {c["id"]: c for c in content.get("categories", ())}
-            if any("name" not in c for c in categories.values()):
-                raise CocoFormatError("a category has no 'name'")
+                check_annotation(annotation)
+            for category in content.get("categories", ()):
+                check_category(category)
+            annotations = by_id(content["annotations"], "image_id", "the annotation of image")
+            images = by_id(content.get("images", []), "id", "image")
+            categories = by_id(content.get("categories", []), "id", "category")
         except (KeyError, TypeError, AttributeError, CocoFormatError) as error:
             reason = f"missing or wrong {error}" if not isinstance(error, ValueError) else error
             raise CocoFormatError(f"{str(json_path)!r}: {reason}") from error
@@ -264,22 +264,11 @@ class CocoPanoptic:
             id=info["id"],
             category_id=info["category_id"],
             category=category["name"],
-            is_thing=bool(category.get("isthing", 1)),
+            is_thing=flag(category, "isthing", True),
             score=info.get("score", 1.0),
             quality=info.get("quality"),
-            is_crowd=bool(info.get("iscrowd", 0)),
+            is_crowd=flag(info, "iscrowd", False),
         )
-
-
-def _check_annotation(annotation: Mapping[str, Any]) -> None:
-    if not isinstance(annotation["file_name"], str):
-        raise CocoFormatError(f"file_name {annotation['file_name']!r} is not a string")
-    ids = [info["id"] for info in annotation["segments_info"]]
-    if len(set(ids)) != len(ids):
-        raise CocoFormatError(f"image {annotation['image_id']!r} lists a segment id twice")
-    for info in annotation["segments_info"]:
-        if not isinstance(info["id"], int) or not isinstance(info["category_id"], int):
-            raise CocoFormatError(f"segment {info!r}: id and category_id must be integers")
 
 
 def _image(result: PanopticSegmentation, file_name: str, image_id: int) -> dict[str, Any]:

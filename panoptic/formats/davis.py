@@ -77,11 +77,19 @@ class Davis:
 
     @classmethod
     def open(cls, root: str | Path, subset: str = "val", *, unsupervised: bool = False) -> Davis:
-        """Raises ``FileNotFoundError`` if the list of the subset or its annotations are missing."""
+        """Annotations in 480p, or in Full-Resolution where there are no others.
+
+        Raises ``FileNotFoundError`` if the list of the subset or its annotations are missing."""
         root = Path(root)
-        folder = "Annotations_unsupervised" if unsupervised else "Annotations"
-        names = (root / "ImageSets" / "2017" / f"{subset}.txt").read_text(encoding="utf-8").split()
-        annotations = root / folder / "480p"
+        folder = root / ("Annotations_unsupervised" if unsupervised else "Annotations")
+        listed = root / "ImageSets" / "2017" / f"{subset}.txt"
+        if not listed.is_file():
+            raise FileNotFoundError(
+                f"no list of the subset {subset!r}: there is no {str(listed)!r}"
+            )
+        names = listed.read_text(encoding="utf-8-sig").split()
+        full = folder / "Full-Resolution"
+        annotations = full if full.is_dir() and not (folder / "480p").is_dir() else folder / "480p"
         for name in names:
             if not (annotations / name).is_dir():
                 raise FileNotFoundError(
@@ -114,8 +122,9 @@ class DavisWriter:
             self._objects = [o for o in known if o["first_frame"] < start]
         self._write_list()
 
-    def add(self, result: PanopticSegmentation) -> Path:
-        """Writes the next frame; returns the PNG's path."""
+    def add(self, result: PanopticSegmentation, name: str = "") -> Path:
+        """Writes the next frame; returns the PNG's path. ``name`` is the frame's own (a stem),
+        where it isn't its number."""
         lookup = {o["id"]: o["index"] for o in self._objects}
         new = [s for s in result.segments if s.id not in lookup]
         if len(lookup) + len(new) >= VOID_INDEX:
@@ -138,7 +147,7 @@ class DavisWriter:
             indices[result.ids == s.id] = lookup[s.id]
         image = Image.fromarray(indices)
         image.putpalette(palette())
-        path = self.folder / f"{self._frame:05d}.png"
+        path = self.folder / f"{name or f'{self._frame:05d}'}.png"
         write_png(path, image)
         self._frame += 1
         return path
@@ -148,16 +157,18 @@ class DavisWriter:
 
 
 class DavisOutput:
-    """``FOLDER/davis/VIDEO/00000.png``; ``FOLDER/davis/VIDEO.json`` says what each index is."""
+    """``FOLDER/davis/VIDEO/00000.png``; ``FOLDER/davis/VIDEO.json`` says what each index is.
+    Frames that have names keep them."""
 
     def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
         self._folder = folder / "davis" / info.name
         if start == 0:
-            remove_frames(self._folder)
+            remove_frames(self._folder, info)
+        self._info = info
         self._writer = DavisWriter(folder / "davis", info.name, start=start)
 
     def add(self, frame: PanopticFrame) -> None:
-        self._writer.add(frame.segmentation)
+        self._writer.add(frame.segmentation, self._info.frame_name(frame.index))
 
     def checkpoint(self) -> None:
         """Every frame is on disk as soon as it was added."""

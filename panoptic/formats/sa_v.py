@@ -108,6 +108,29 @@ class Masklets:
         """The annotated frames."""
         return len(self.content["masklet"])
 
+    @property
+    def frame_numbers(self) -> tuple[int, ...] | None:
+        """Which frames of the video are annotated; None where the file doesn't tell.
+
+        Files written here list them. SA-V's own have the number of the video's frames, of which
+        every fourth is annotated, from the first on.
+        """
+        listed = self.content.get("annotated_frames")
+        if listed is not None:
+            if len(listed) != len(self) or sorted(set(listed)) != listed:
+                raise ValueError(
+                    f"{str(self.path)!r}: annotated_frames must rise and number the {len(self)} "
+                    f"frames of masklet, got {len(listed)} numbers"
+                )
+            return tuple(int(number) for number in listed)
+        count = self.content.get("video_frame_count")
+        if not isinstance(count, int | float) or not len(self):
+            return None
+        for every in (1, SAV_EVERY, *range(2, int(count) + 1)):
+            if len(range(0, int(count), every)) == len(self):
+                return tuple(range(0, int(count), every))
+        return None
+
     def __iter__(self) -> Iterator[dict[int, np.ndarray]]:
         """The masks of every annotated frame, bool (H, W) by object id."""
         for number in range(len(self)):
@@ -146,6 +169,7 @@ def find_masklets(path: Path) -> dict[str, Path]:
     return found
 
 
+SAV_EVERY = 4  # SA-V annotates 6 of the 24 frames a second
 SMALL, MEDIUM = 32**2, 96**2  # pixels: the bounds of SA-V's size buckets
 
 
@@ -154,8 +178,9 @@ class MaskletWriter:
 
     The layout wants every object in every frame, so frames go to a journal beside the file first,
     and ``close`` puts the JSON together, without holding the video in memory. Objects carry their
-    segment id; ``masklet_category`` and ``masklet_isthing`` are added to the layout's fields, and
-    what nobody judged (environment, split, stability) is null.
+    segment id; ``masklet_category``, ``masklet_isthing`` and ``annotated_frames`` (the numbers of
+    the frames that have masks) are added to the layout's fields, and what nobody judged
+    (environment, split, stability) is null.
 
     ``fps`` is that of the video, and every ``every``-th frame is annotated (SA-V: every fourth).
     A resumed run gives ``start``, the number of the frame it goes on with.
@@ -174,8 +199,8 @@ class MaskletWriter:
         journal = self.path.with_name(self.path.name + ".frames")
         self._journal = Journal(journal, -(-start // every))
 
-    def add(self, result: PanopticSegmentation) -> None:
-        """Takes the next frame of the video."""
+    def add(self, result: PanopticSegmentation, number: int | None = None) -> None:
+        """Takes the next frame of the video; ``number`` is its own, where it isn't its place."""
         from supervision import mask_to_rle
 
         if self._frame % self._every == 0:
@@ -186,7 +211,9 @@ class MaskletWriter:
                 }
                 for s in result.segments
             }
-            self._journal.append({"size": [result.height, result.width], "masks": masks})
+            number = self._frame if number is None else number
+            size = [result.height, result.width]
+            self._journal.append({"frame": number, "size": size, "masks": masks})
         self._frame += 1
 
     def close(self, *, keep_journal: bool = False) -> Path:
@@ -198,22 +225,22 @@ class MaskletWriter:
         self._journal.close()
         masklets: dict[str, _Masklet] = {}
         size: list[int] | None = None
-        frames = 0
+        numbers: list[int] = []
         for record in self._journal:
-            size = record["size"]
+            size, frames = record["size"], len(numbers)
             for id, mask in record["masks"].items():
                 masklet = masklets.setdefault(
                     id, _Masklet(mask["category"], mask["isthing"], frames)
                 )
                 masklet.areas.append(mask["area"])
                 masklet.frames.append(frames)
-            frames += 1
+            numbers.append(record["frame"])
         if size is None:
             raise ValueError(f"no frame of {self._video_id!r} was written: there is no video")
         order = sorted(masklets, key=int)
         with whole_file(self.path) as part, part.open("w", encoding="utf-8") as file:
             self._write_masks(file, order, size)
-            fields = self._fields({i: masklets[i] for i in order}, size, frames)
+            fields = self._fields({i: masklets[i] for i in order}, size, numbers)
             file.write(json.dumps(fields, ensure_ascii=False)[1:] + "\n")
         if not keep_journal:
             self._journal.path.unlink()
@@ -233,9 +260,10 @@ class MaskletWriter:
         file.write("], ")
 
     def _fields(
-        self, masklets: dict[str, _Masklet], size: list[int], frames: int
+        self, masklets: dict[str, _Masklet], size: list[int], numbers: list[int]
     ) -> dict[str, Any]:
         height, width = size
+        frames = len(numbers)
         each = list(masklets.values())
         areas = [float(np.mean(m.areas)) for m in each]
         return {
@@ -260,6 +288,7 @@ class MaskletWriter:
             "masklet_num": len(each),
             "masklet_category": [m.category for m in each],
             "masklet_isthing": [m.isthing for m in each],
+            "annotated_frames": numbers,
         }
 
 
@@ -284,13 +313,16 @@ def _bucket(area: float) -> str:
 
 
 class MaskletOutput:
-    """``FOLDER/sa-v/VIDEO_auto.json``, every frame annotated."""
+    """``FOLDER/sa-v/VIDEO_auto.json``, every frame annotated, or every so many (SA-V: 4)."""
 
     def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
-        self._writer = MaskletWriter(folder / "sa-v", info.name, fps=info.fps, start=start)
+        self._info = info
+        self._writer = MaskletWriter(
+            folder / "sa-v", info.name, fps=info.fps, every=info.sa_v_every, start=start
+        )
 
     def add(self, frame: PanopticFrame) -> None:
-        self._writer.add(frame.segmentation)
+        self._writer.add(frame.segmentation, self._info.frame_number(frame.index))
 
     def checkpoint(self) -> None:
         """Every frame is on disk as soon as it was added."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,17 +17,32 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class VideoInfo:
     """The video that is written: ``name`` becomes the name of its files and folders, ``fps`` is
-    the pace of frames that have no time of their own."""
+    the pace of frames that have no time of their own.
+
+    ``frame_names`` are what the frames are called where they come from, without endings, empty
+    where they have no names. ``sa_v_every``: SA-V's layout annotates every so many frames.
+    """
 
     name: str
     vocabulary: Vocabulary
     fps: float = 25.0
+    frame_names: Sequence[str] = ()
+    sa_v_every: int = 1
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^/\\\0]+", self.name) or self.name in (".", ".."):
             raise ValueError(f"the name of a video becomes that of a file, {self.name!r} cannot")
         if not self.fps > 0:
             raise ValueError(f"fps must be above 0, got {self.fps}")
+
+    def frame_name(self, index: int) -> str:
+        """What the files of a frame are called: as the frame itself, else 00000 and so on."""
+        return self.frame_names[index] if self.frame_names else f"{index:05d}"
+
+    def frame_number(self, index: int) -> int:
+        """The number that a frame's name is, else its place in the video."""
+        name = self.frame_name(index)
+        return int(name) if name.isascii() and name.isdecimal() else index
 
 
 class VideoOutput(Protocol):
@@ -55,8 +71,9 @@ class VideoOutput(Protocol):
         """Files and folders that only a resumed run needs; to be removed after :meth:`close`."""
 
 
-def remove_frames(folder: Path) -> None:
-    """Removes numbered PNGs, ``00000.png`` and so on, that an earlier run wrote."""
+def remove_frames(folder: Path, info: VideoInfo) -> None:
+    """Removes the PNGs that an earlier run wrote: ``00000.png`` and so on, or named as frames."""
+    names = set(info.frame_names)
     for path in folder.glob("*.png"):
-        if re.fullmatch(r"\d{5,}", path.stem):
+        if re.fullmatch(r"\d{5,}", path.stem) or path.stem in names:
             path.unlink()

@@ -10,7 +10,7 @@ beside ``pan_pred/VIDEO/FRAME.png`` (https://github.com/VIPSeg-Dataset/VIPSeg-Da
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from panoptic.errors import CocoFormatError
+from panoptic.formats.coco_checks import by_id, check_annotation, check_category, flag
 from panoptic.formats.coco_panoptic import categories_of, read_ids, segments_info, write_ids
 from panoptic.formats.video_output import VideoInfo, remove_frames
 from panoptic.io.files import Journal, read_json, whole_file
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from panoptic.results.frame import PanopticFrame
 
 
-JSON_NAMES = ("panoptic_gt_VIPSeg_val.json", "pred.json")
+JSON_NAMES = ("panoptic_gt_VIPSeg_{subset}.json", "pred.json", "panoptic_gt_VIPSeg.json")
 PNG_FOLDERS = ("panomasksRGB", "pan_pred")
 
 
@@ -46,27 +47,31 @@ class VipsegVideos:
     annotations: Mapping[str, tuple[Mapping[str, Any], ...]]
 
     @classmethod
-    def open(cls, path: str | Path) -> VipsegVideos:
-        """``path`` is the JSON, or the folder that has it under one of its usual names.
+    def open(cls, path: str | Path, subset: str = "val") -> VipsegVideos:
+        """``path`` is the JSON, or the folder that has it under one of its usual names, also the
+        output folder of ``panoptic video``. ``subset`` is that of the truth's JSON.
 
         Raises ``CocoFormatError`` if a field is missing, and ``FileNotFoundError``.
         """
         path = Path(path)
         if path.is_dir():
-            path = _first([path / name for name in JSON_NAMES], "JSON")
+            path = path / "vipseg" if (path / "vipseg" / "pred.json").is_file() else path
+            path = _first([path / name.format(subset=subset) for name in JSON_NAMES], "JSON")
         png_folder = _first([path.parent / name for name in PNG_FOLDERS], "folder of PNGs")
         content = read_json(path)
         try:
+            for category in content.get("categories", ()):
+                check_category(category)
             categories = {
-                c["id"]: NamedCategory(c["id"], str(c["name"]), bool(c.get("isthing", 1)))
-                for c in content.get("categories", ())
+                id: NamedCategory(id, c["name"], flag(c, "isthing", True))
+                for id, c in by_id(content.get("categories", []), "id", "category").items()
             }
-            annotations = {
-                str(video["video_id"]): tuple(_checked(a) for a in video["annotations"])
-                for video in content["annotations"]
-            }
+            videos = by_id(content["annotations"], "video_id", "video")
+            annotations = {str(id): _checked(id, videos[id]["annotations"]) for id in videos}
         except (KeyError, TypeError, AttributeError) as error:
             raise CocoFormatError(f"{str(path)!r}: missing or wrong {error}") from error
+        except CocoFormatError as error:
+            raise CocoFormatError(f"{str(path)!r}: {error}") from error
         return cls(path, png_folder, categories, annotations)
 
     def file_names(self, video: str) -> list[str]:
@@ -74,16 +79,20 @@ class VipsegVideos:
         return [annotation["file_name"] for annotation in self.annotations[video]]
 
     def frames(
-        self, video: str, categories: Mapping[int, NamedCategory | None] | None = None
+        self,
+        video: str,
+        categories: Mapping[int, NamedCategory | None] | None = None,
+        names: Sequence[str] | None = None,
     ) -> Iterator[PanopticSegmentation]:
-        """The frames of a video, read one by one.
+        """The frames of a video, read one by one; with ``names``, those of these file names.
 
         ``categories`` says what the file's category ids mean, where it shouldn't be its own list;
         segments whose category is None become void.
         Raises ``CocoFormatError`` if PNG and JSON hold different ids.
         """
         known = self.categories if categories is None else categories
-        for annotation in self.annotations[video]:
+        listed = {annotation["file_name"]: annotation for annotation in self.annotations[video]}
+        for annotation in [listed[name] for name in (listed if names is None else names)]:
             path = self.png_folder / video / annotation["file_name"]
             ids = read_ids(path)
             infos = annotation["segments_info"]
@@ -118,7 +127,7 @@ class VipsegVideos:
             category=category.name,
             is_thing=category.is_thing,
             score=info.get("score", 1.0),
-            is_crowd=bool(info.get("iscrowd", 0)),
+            is_crowd=flag(info, "iscrowd", False),
         )
 
 
@@ -130,14 +139,14 @@ def _first(paths: list[Path], what: str) -> Path:
     raise FileNotFoundError(f"no {what} {names} in {str(paths[0].parent)!r}")
 
 
-def _checked(annotation: Mapping[str, Any]) -> Mapping[str, Any]:
-    name = annotation["file_name"]
-    if PurePosixPath(name).name != name or "\\" in name:
-        raise CocoFormatError(f"file name {name!r} leads elsewhere")
-    for info in annotation["segments_info"]:
-        if not isinstance(info["id"], int) or not isinstance(info["category_id"], int):
-            raise CocoFormatError(f"segment {info!r}: id and category_id must be integers")
-    return annotation
+def _checked(video: str, annotations: list[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    by_id(annotations, "file_name", f"video {video!r}: the frame")
+    for annotation in annotations:
+        check_annotation(annotation)
+        name = annotation["file_name"]
+        if PurePosixPath(name).name != name or "\\" in name:
+            raise CocoFormatError(f"video {video!r}: file name {name!r} leads elsewhere")
+    return tuple(annotations)
 
 
 class VipsegWriter:
@@ -261,17 +270,18 @@ def _write_video(
 
 class VipsegOutput:
     """``FOLDER/vipseg/pan_pred/VIDEO/00000.png`` and ``FOLDER/vipseg/pred.json``, all videos of
-    the folder in one JSON."""
+    the folder in one JSON. Frames that have names keep them."""
 
     def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
         root = folder / "vipseg"
         _check_words(root / "frames", info)
         if start == 0:
-            remove_frames(root / "pan_pred" / info.name)
+            remove_frames(root / "pan_pred" / info.name, info)
+        self._info = info
         self._writer = VipsegWriter(root, info.name, info.vocabulary, start=start)
 
     def add(self, frame: PanopticFrame) -> None:
-        self._writer.add(frame.segmentation)
+        self._writer.add(frame.segmentation, self._info.frame_name(frame.index))
 
     def checkpoint(self) -> None:
         """Every frame is on disk as soon as it was added."""

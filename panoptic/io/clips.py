@@ -24,7 +24,7 @@ from panoptic.io.sources.base import Unit
 from panoptic.io.sources.opening import local_video
 from sam2core.errors import FramesError
 from sam2core.frame_order import frame_range
-from sam2core.frames import FrameSource, IterFrames, VideoFile, open_frames
+from sam2core.frames import FrameSource, IterFrames, PictureFrames, VideoFile, open_frames
 from sam2core.transforms import as_rgb
 
 DEFAULT_FPS = 25.0
@@ -101,6 +101,19 @@ class VideoInput:
     def count(self) -> int | None:
         """How many frames there are, None if it is live."""
         return None if isinstance(self.source, IterFrames) else len(self.source)
+
+    @property
+    def frame_names(self) -> tuple[str, ...]:
+        """What the frames are called, if they are files: their names without endings.
+
+        With endings where two would be called alike, and empty where that doesn't tell them apart
+        either, on any file system, or a name isn't Unicode.
+        """
+        paths = self.source.paths if isinstance(self.source, PictureFrames) else None
+        for names in ([p.stem for p in paths or ()], [p.name for p in paths or ()]):
+            if len({name.casefold() for name in names}) == len(names) and _is_unicode(names):
+                return tuple(names)
+        return ()
 
     def time(self, index: int) -> float:
         """When a frame is shown, in seconds from the first."""
@@ -239,6 +252,14 @@ def unique_names(names: Sequence[str]) -> list[str]:
             free = f"{name}-{number}"
         found.append(free)
     return found
+
+
+def _is_unicode(names: Sequence[str]) -> bool:
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _lasting(clip: VideoInput) -> np.ndarray:

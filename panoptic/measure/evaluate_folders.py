@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from panoptic.errors import CocoFormatError
 from panoptic.formats.davis import VOID_INDEX, Davis, read_indices
-from panoptic.formats.sa_v import Masklets, SavFolder, find_masklets, read_mask
 from panoptic.formats.vipseg import VipsegVideos
 from panoptic.io.progress import Progress, shown
+from panoptic.measure.evaluate_sav import LEAST_FRAMES, evaluate_sav
 from panoptic.measure.evaluate_video import evaluate_video
 from panoptic.measure.jf import FoundIdsMeter, GivenIdsMeter
+from panoptic.measure.pair_categories import CategoryPairs, pair_categories
 from panoptic.measure.video_report import VideoReport
 from panoptic.measure.vpq import WINDOWS
-from panoptic.results.segment import UNKNOWN, UNKNOWN_ID, NamedCategory
+from panoptic.results.segment import NamedCategory
 
 # What ``panoptic.measure.evaluate_folders.evaluate_folders`` can compare.
-LAYOUTS = ("vipseg", "davis", "davis-unsupervised", "sa-v")
+LAYOUTS = ("vipseg", "davis", "davis-unsupervised", "sa-v", "sa-v-unsupervised")
 
 
 MAX_PROPOSALS = 20  # of DAVIS's unsupervised task
+
+# The number of videos, with the report of each; None where nothing of it could be compared.
+Reports = Iterator[tuple[int, VideoReport | None]]
 
 
 def evaluate_folders(
@@ -32,6 +38,9 @@ def evaluate_folders(
     subset: str = "val",
     windows: Sequence[int] = WINDOWS,
     by_name: bool = False,
+    ignore_other_words: bool = False,
+    only_asked: bool = False,
+    skip_missing: bool = False,
     progress: bool | Progress = True,
 ) -> VideoReport:
     """Compares results on disk with a data set in its own layout; frames are read one by one.
@@ -40,102 +49,159 @@ def evaluate_folders(
 
     - ``vipseg``: the truth is a folder with ``panomasksRGB`` and ``panoptic_gt_VIPSeg_val.json``,
       or such a JSON, the prediction one with ``pan_pred`` and ``pred.json``. All measures.
-      Categories go by id, with ``by_name`` by name.
+      Categories go by id, with ``by_name`` by name; ``ignore_other_words`` and ``only_asked`` are
+      those of ``panoptic.measure.evaluate_coco``.
     - ``davis``: the truth is DAVIS 2017's folder (``Annotations/480p``, ``ImageSets/2017``), the
       prediction has ``SEQUENCE/00000.png``. J&F of objects whose ids were given in the first
       frame, without the first and the last frame.
     - ``davis-unsupervised``: likewise with ``Annotations_unsupervised/480p``; J&F of objects that
       were found, over all frames.
-    - ``sa-v``: the truth is SA-V's ``sav_val`` or ``sav_test`` (``Annotations_6fps``), the
-      prediction has ``VIDEO/OBJECT/00000.png``; or both are masklet files ``VIDEO_*.json``, or
-      folders of them. J&F of objects whose ids were given, without the first and the last
-      annotated frame.
+    - ``sa-v``: the truth is SA-V's ``sav_val`` or ``sav_test`` (``Annotations_6fps``) or masklet
+      files ``VIDEO_*.json``, the prediction has ``VIDEO/OBJECT/00000.png`` or masklet files. J&F
+      of objects whose ids were given, without the first and the last annotated frame.
+    - ``sa-v-unsupervised``: likewise; J&F of objects that were found, over all annotated frames.
 
-    ``subset`` is DAVIS's, ``windows`` are VPQ's lengths of tubes. ``progress`` shows a bar on a
-    terminal; a callback in its place is called with the videos done and all videos.
+    The output folder of ``panoptic video`` is taken as well. Frames go by name, and those count
+    that the truth has. ``subset`` is DAVIS's or VIPSeg's, ``windows`` are VPQ's lengths of tubes;
+    a video too short for a measure is left out of it, and one without a prediction is an error
+    unless ``skip_missing``. What was left out is in the report's ``notes``. ``progress`` shows a
+    bar on a terminal; a callback in its place is called with the videos done and all videos.
 
-    Raises ``ValueError`` where a file isn't what the layout says, and
+    Raises ``ValueError`` where a file isn't what the layout says or nothing can be compared, and
     ``FileNotFoundError`` where one is missing.
     """
     prediction, truth = Path(prediction), Path(truth)
+    notes: list[str] = []
     if layout == "vipseg":
-        videos = _vipseg(prediction, truth, windows, by_name)
-    elif layout == "davis":
-        videos = _davis(prediction, Davis.open(truth, subset))
-    elif layout == "davis-unsupervised":
-        videos = _davis_unsupervised(prediction, Davis.open(truth, subset, unsupervised=True))
-    elif layout == "sa-v" and _has_masklets(truth):
-        videos = _masklets(prediction, truth)
-    elif layout == "sa-v":
-        videos = _sav_folders(prediction, SavFolder.open(truth))
+        true, found = VipsegVideos.open(truth, subset), VipsegVideos.open(prediction, subset)
+        meaning, asked = _meaning(true, found, by_name, ignore_other_words, notes)
+        counted = asked if only_asked else None
+        videos = _vipseg(found, true, windows, meaning, counted, skip_missing, notes)
+    elif layout in ("davis", "davis-unsupervised"):
+        unsupervised = layout != "davis"
+        data = Davis.open(truth, subset, unsupervised=unsupervised)
+        results = prediction / "davis" if (prediction / "davis").is_dir() else prediction
+        compare = _davis_unsupervised if unsupervised else _davis
+        videos = compare(results, data, skip_missing, notes)
+    elif layout in ("sa-v", "sa-v-unsupervised"):
+        videos = evaluate_sav(
+            *(prediction, truth),
+            unsupervised=layout != "sa-v",
+            skip_missing=skip_missing,
+            notes=notes,
+        )
     else:
         raise ValueError(f"there is no layout {layout!r}; there are {', '.join(LAYOUTS)}")
     reports = []
     with shown(progress, "videos") as tell:
-        for total, report in videos:
-            reports.append(report)
-            tell(len(reports), total)
-    return VideoReport.total(reports)
+        for done, (total, report) in enumerate(videos, start=1):
+            if report is not None:
+                reports.append(report)
+            tell(done, total)
+    if not reports:
+        raise ValueError("there is no video to evaluate" + "".join(f"; {n}" for n in notes[:3]))
+    return replace(VideoReport.total(reports), notes=tuple(notes))
 
 
-Reports = Iterator[tuple[int, VideoReport]]  # the number of videos, with the report of each
-
-
-def _vipseg(prediction: Path, truth: Path, windows: Sequence[int], by_name: bool) -> Reports:
-    true, predicted = VipsegVideos.open(truth), VipsegVideos.open(prediction)
-    categories = _translated(true, predicted, by_name)
+def _vipseg(
+    predicted: VipsegVideos,
+    true: VipsegVideos,
+    windows: Sequence[int],
+    meaning: Mapping[int, NamedCategory | None],
+    counted: frozenset[int] | None,
+    skip_missing: bool,
+    notes: list[str],
+) -> Reports:
+    short = more = 0
     for video in true.annotations:
         if video not in predicted.annotations:
-            raise FileNotFoundError(f"{str(predicted.json_path)!r} lacks the video {video!r}")
+            _missing(f"video {video!r}", f"{str(predicted.json_path)!r} lacks the", skip_missing)
+            notes.append(f"left out, having no prediction: video {video!r}")
+            yield len(true.annotations), None
+            continue
         names, found = true.file_names(video), predicted.file_names(video)
-        if found != names:
-            missing = [name for name in names if name not in found]
-            raise ValueError(
-                f"video {video!r} has {len(names)} frames, its prediction {len(found)}"
-                + (f"; {missing[0]!r} is missing" if missing else ", in another order")
+        if not names:
+            notes.append(f"left out: video {video!r} has no annotated frames")
+            yield len(true.annotations), None
+            continue
+        _check_frames(video, names, found)
+        short += len(names) < max(windows)
+        more += len(found) - len(names)
+        try:
+            report = evaluate_video(
+                predicted.frames(video, meaning, names),
+                true.frames(video),
+                name=video,
+                windows=windows,
+                frame_names=names,
+                counted=counted,
+                progress=False,
             )
-        report = evaluate_video(
-            predicted.frames(video, categories),
-            true.frames(video),
-            name=video,
-            windows=windows,
-            progress=False,
-        )
+        except CocoFormatError:  # says which file
+            raise
+        except ValueError as error:
+            raise ValueError(f"video {video!r}: {error}") from error
         yield len(true.annotations), report
+    if short:
+        notes.append(
+            f"{short} of {len(true.annotations)} videos are shorter than {max(windows)} frames: "
+            "they have no tubes of the windows that are longer than they are, as in VPQ's own code"
+        )
+    if more:
+        notes.append(f"left out, having no truth: {more} predicted frames")
 
 
-def _translated(
-    true: VipsegVideos, predicted: VipsegVideos, by_name: bool
-) -> dict[int, NamedCategory | None]:
-    """What the prediction's category ids mean, in the categories of the truth; None is void."""
+def _check_frames(video: str, names: Sequence[str], found: Sequence[str]) -> None:
+    missing = [name for name in names if name not in set(found)]
+    if not missing:
+        return
+    text = (
+        f"video {video!r} has {len(names)} frames, its prediction {len(found)}; {missing[0]!r} is "
+        "missing"
+    )
+    if len(missing) == len(names) and found:
+        text += (
+            f", the prediction's are called {found[0]!r} and so on: label the data set's own "
+            "folder of frames, whose names are kept"
+        )
+    raise ValueError(text)
+
+
+def _meaning(
+    true: VipsegVideos,
+    predicted: VipsegVideos,
+    by_name: bool,
+    ignore_other_words: bool,
+    notes: list[str],
+) -> tuple[Mapping[int, NamedCategory | None], frozenset[int]]:
+    """What the category ids of the prediction mean, in categories of the truth, and which of these
+    it has a word for."""
     if not true.categories:
         raise ValueError(f"{str(true.json_path)!r} lists no categories")
-    if by_name and not predicted.categories:
-        raise ValueError(f"{str(predicted.json_path)!r} names no categories: evaluate by id")
-    named = {c.name: c for c in true.categories.values()}
-    translated: dict[int, NamedCategory | None] = {}
-    if not by_name:
-        translated.update(true.categories)
-    for c in predicted.categories.values():
-        if c.id == UNKNOWN_ID and c.name == UNKNOWN:
-            translated[c.id] = None
-        elif by_name:
-            if c.name not in named:
-                raise ValueError(f"the ground truth has no category called {c.name!r}")
-            translated[c.id] = named[c.name]
-        elif c.id in true.categories and true.categories[c.id].name != c.name:
-            raise ValueError(
-                f"category {c.id} is {c.name!r} in the prediction and "
-                f"{true.categories[c.id].name!r} in the ground truth: evaluate by name, or give "
-                "both the same ids"
-            )
-    return translated
+    pairs: CategoryPairs = pair_categories(
+        predicted.categories.values(),
+        true.categories.values(),
+        by_name=by_name,
+        ignore_other_words=ignore_other_words,
+    )
+    notes.extend(pairs.notes)
+    found = dict(pairs.meaning)
+    if ignore_other_words:
+        frames = (a for annotations in predicted.annotations.values() for a in annotations)
+        used = {info["category_id"] for a in frames for info in a["segments_info"]}
+        found = {**dict.fromkeys(used), **found}
+    return found, pairs.asked
 
 
-def _davis(prediction: Path, truth: Davis) -> Reports:
+def _davis(prediction: Path, truth: Davis, skip_missing: bool, notes: list[str]) -> Reports:
     for sequence in truth.sequences:
         frames = truth.frames(sequence)
-        _check_length(sequence, len(frames))
+        if not _can_compare(prediction, sequence, len(frames), LEAST_FRAMES, skip_missing, notes):
+            yield len(truth.sequences), None
+            continue
+        told = "the ids in the prediction are its own, not the truth's: see davis-unsupervised"
+        if (prediction / f"{sequence}.json").is_file() and told not in notes:
+            notes.append(told)
         # As in DAVIS, objects that come later than the first frame aren't asked for.
         objects = range(1, _highest(read_indices(frames[0])) + 1)
         meter = GivenIdsMeter(sequence)
@@ -150,10 +216,14 @@ def _davis(prediction: Path, truth: Davis) -> Reports:
         yield len(truth.sequences), VideoReport(1, len(frames) - 2, meter.result())
 
 
-def _davis_unsupervised(prediction: Path, truth: Davis) -> Reports:
+def _davis_unsupervised(
+    prediction: Path, truth: Davis, skip_missing: bool, notes: list[str]
+) -> Reports:
     for sequence in truth.sequences:
         frames = truth.frames(sequence)
-        _check_length(sequence, len(frames), least=1)
+        if not _can_compare(prediction, sequence, len(frames), 1, skip_missing, notes):
+            yield len(truth.sequences), None
+            continue
         objects = range(1, _highest(read_indices(frames[0])) + 1)
         meter = FoundIdsMeter(sequence)
         for frame in frames:
@@ -161,7 +231,8 @@ def _davis_unsupervised(prediction: Path, truth: Davis) -> Reports:
             if int(found.max()) > MAX_PROPOSALS:
                 raise ValueError(
                     f"{str(prediction / sequence / frame.name)!r} has object {int(found.max())}: "
-                    f"DAVIS allows {MAX_PROPOSALS} in this task"
+                    f"DAVIS allows {MAX_PROPOSALS} in this task. Ask for fewer words, or follow "
+                    "fewer segments (--max-objects)"
                 )
             if found.shape != true.shape:
                 raise _other_size(prediction / sequence / frame.name, found, true)
@@ -169,46 +240,31 @@ def _davis_unsupervised(prediction: Path, truth: Davis) -> Reports:
         yield len(truth.sequences), VideoReport(1, len(frames), meter.result())
 
 
-def _sav_folders(prediction: Path, truth: SavFolder) -> Reports:
-    found = SavFolder.open(prediction)
-    for video in truth.videos:
-        meter = GivenIdsMeter(video, from_first_seen=True)
-        annotated: set[str] = set()
-        for number, name in enumerate(truth.objects(video)):
-            frames = truth.frames(video, name)
-            _check_length(f"{video}/{name}", len(frames))
-            for frame in frames[1:-1]:
-                mask = read_mask(found.annotations / video / name / frame.name)
-                meter.add({number: mask}, {number: read_mask(frame)})
-                annotated.add(frame.name)
-        yield len(truth.videos), VideoReport(1, len(annotated), meter.result())
-
-
-def _masklets(prediction: Path, truth: Path) -> Reports:
-    true, found = find_masklets(truth), find_masklets(prediction)
-    for video, path in true.items():
-        if video not in found:
-            raise FileNotFoundError(f"{str(prediction)!r} has no masklets of the video {video!r}")
-        ours, theirs = Masklets.open(found[video]), Masklets.open(path)
-        if len(ours) != len(theirs):
-            raise ValueError(
-                f"video {video!r} has {len(theirs)} annotated frames, its prediction {len(ours)}: "
-                "annotate the same frames (SA-V: every fourth)"
-            )
-        _check_length(video, len(theirs))
-        meter = GivenIdsMeter(video, from_first_seen=True)
-        for number in range(1, len(theirs) - 1):
-            meter.add(ours.masks(number), theirs.masks(number))
-        yield len(true), VideoReport(1, len(theirs) - 2, meter.result())
-
-
-def _has_masklets(path: Path) -> bool:
-    return path.is_file() or any(path.glob("*_*.json"))
-
-
-def _check_length(name: str, frames: int, least: int = 3) -> None:
+def _can_compare(
+    prediction: Path,
+    sequence: str,
+    frames: int,
+    least: int,
+    skip_missing: bool,
+    notes: list[str],
+) -> bool:
+    """Whether there is something to compare; if not, the reason is added to the notes."""
     if frames < least:
-        raise ValueError(f"{name!r} has {frames} annotated frames, at least {least} are needed")
+        why = ", of which the first and the last don't count" if frames else ""
+        notes.append(f"left out: sequence {sequence!r} has {frames} annotated frames{why}")
+        return False
+    if not (prediction / sequence).is_dir():
+        _missing(f"sequence {sequence!r}", f"{str(prediction)!r} lacks the", skip_missing)
+        notes.append(f"left out, having no prediction: sequence {sequence!r}")
+        return False
+    return True
+
+
+def _missing(what: str, lacks: str, skip_missing: bool) -> None:
+    if not skip_missing:
+        raise FileNotFoundError(
+            f"{lacks} {what} (--skip-missing, skip_missing=True, leaves such out)"
+        )
 
 
 def _highest(indices: np.ndarray) -> int:

@@ -7,7 +7,7 @@ pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Collection, Iterable, Sequence, Sized
 
 from panoptic.io.progress import Progress, shown
 from panoptic.measure.frame_pairs import pair_frames
@@ -25,12 +25,16 @@ def evaluate_video(
     *,
     name: str = "",
     windows: Sequence[int] = WINDOWS,
+    frame_names: Sequence[str] = (),
+    counted: Collection[int] | None = None,
     progress: bool | Progress = True,
 ) -> VideoReport:
     """Compares the frames of one video with their truth; both may be generators.
 
     Segment ids must mean the same object in all frames of a side (and nothing to the other side).
-    ``name`` appears with the objects of J&F; ``windows`` are the lengths of VPQ's tubes.
+    ``name`` appears with the objects of J&F; ``windows`` are the lengths of VPQ's tubes, of which a
+    shorter video has none; ``frame_names`` are what errors call the frames. ``counted`` are the ids
+    of the categories that count; true segments of others are neither missed nor void.
     ``progress`` shows a bar on a terminal; a callback in its place is called with the frames done
     and their number, None where ``truths`` has no length.
 
@@ -42,7 +46,7 @@ def evaluate_video(
     frames = 0
     total = len(truths) if isinstance(truths, Sized) else None
     with shown(progress, "frames", total) as tell:
-        for pair in pair_frames(predictions, truths):
+        for pair in pair_frames(predictions, truths, frame_names, counted):
             vpq.add(pair)
             stq.add(pair)
             jf.add_pair(pair)

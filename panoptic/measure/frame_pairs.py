@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -17,11 +17,13 @@ class FramePair:
     """A predicted and a true frame of one size; the ids of each side last through the video.
 
     Unknown segments of the prediction (those without a word) count as void, as everywhere in
-    evaluation. Raises ``ValueError`` if the sizes differ.
+    evaluation. Where ``counted`` names category ids, true segments of others are neither missed nor
+    void. Raises ``ValueError`` if the sizes differ.
     """
 
     prediction: PanopticSegmentation
     truth: PanopticSegmentation
+    counted: Collection[int] | None = None
 
     def __post_init__(self) -> None:
         if self.prediction.ids.shape != self.truth.ids.shape:
@@ -42,35 +44,47 @@ class FramePair:
 
     @cached_property
     def true(self) -> Mapping[int, Label]:
-        """The true ids of this frame."""
-        return _labels(self.truth)
+        """The true ids of this frame that count."""
+        labels = _labels(self.truth)
+        if self.counted is None:
+            return labels
+        return {i: label for i, label in labels.items() if label.category_id in self.counted}
 
     @cached_property
     def categories(self) -> Mapping[int, NamedCategory]:
-        """The categories that occur on either side, by id.
+        """The categories that occur on either side and count, by id.
 
         Raises ``ValueError`` if one id has two names, or is thing here and stuff there.
         """
         found: dict[int, NamedCategory] = {}
         for s in (*self.truth, *self.prediction):
-            if not s.is_unknown:
+            if not s.is_unknown and (self.counted is None or s.category_id in self.counted):
                 here = NamedCategory(s.category_id, s.category, s.is_thing)
                 add_category(found, here)
         return found
 
 
 def pair_frames(
-    predictions: Iterable[PanopticSegmentation], truths: Iterable[PanopticSegmentation]
+    predictions: Iterable[PanopticSegmentation],
+    truths: Iterable[PanopticSegmentation],
+    names: Sequence[str] = (),
+    counted: Collection[int] | None = None,
 ) -> Iterator[FramePair]:
     """The frames of two streams side by side, neither read further than needed.
 
-    Raises ``ValueError`` if one stream ends before the other.
+    Raises ``ValueError`` if one stream ends before the other, or two frames don't fit together;
+    ``names`` are what it calls the frames, by default their numbers.
     """
     for number, (prediction, truth) in enumerate(zip_longest(predictions, truths)):
         if prediction is None or truth is None:
             side = "prediction" if prediction is None else "ground truth"
             raise ValueError(f"the {side} ends after {number} frames, the other side goes on")
-        yield FramePair(prediction, truth)
+        try:
+            pair = FramePair(prediction, truth, counted)
+        except ValueError as error:
+            name = repr(names[number]) if names else number
+            raise ValueError(f"frame {name}: {error}") from error
+        yield pair
 
 
 def add_category(known: dict[int, NamedCategory], category: NamedCategory) -> None:

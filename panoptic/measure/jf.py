@@ -194,12 +194,39 @@ class FoundIdsMeter:
                 shared = overlaps.pixels.get((t, p), 0)
                 union = overlaps.truth_area[t] + overlaps.prediction_area[p] - shared
                 f = contour.f_measure(contours[p], radius)
-                if shared or f:
-                    together = self._pairs.setdefault((t, p), _Together())
-                    together.frames.append(self._frame_count)
-                    together.j.append(shared / union)
-                    together.f.append(f)
+                self._enter(t, p, shared / union, f)
         self._frame_count += 1
+
+    def add_masks(self, found: Mapping[int, np.ndarray], true: Mapping[int, np.ndarray]) -> None:
+        """One frame as bool masks (H, W) by object id; those of a side may overlap, and one that
+        isn't seen may be empty or left out. Raises ``ValueError`` if their sizes differ."""
+        shapes = {mask.shape for mask in (*true.values(), *found.values())}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"{self._video or 'video'}: masks of one frame are of the sizes {sorted(shapes)} "
+                "(height, width): evaluate at the size of the truth"
+            )
+        seen = {i: mask for i, mask in true.items() if mask.any()}
+        there = {i: mask for i, mask in found.items() if mask.any()}
+        for masks, presence in ((seen, self._true), (there, self._found)):
+            for id in masks:
+                presence.setdefault(id, array("l")).append(self._frame_count)
+        contours = {p: Contour.of(mask) for p, mask in there.items()}
+        for t, mask in seen.items():
+            contour = Contour.of(mask)
+            for p, other in there.items():
+                shared = int(np.count_nonzero(mask & other))
+                union = int(np.count_nonzero(mask | other))
+                f = contour.f_measure(contours[p], tolerance_in_pixels(mask.shape))
+                self._enter(t, p, shared / union, f)
+        self._frame_count += 1
+
+    def _enter(self, true: int, found: int, j: float, f: float) -> None:
+        if j or f:
+            together = self._pairs.setdefault((true, found), _Together())
+            together.frames.append(self._frame_count)
+            together.j.append(j)
+            together.f.append(f)
 
     def result(self) -> JandF:
         """Pairs up the objects and scores the true ones."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,8 @@ class VideoReport:
     """The outcome of an evaluation. Reports of several videos add up to the one of all of them.
 
     A measure that the data doesn't know is None: DAVIS and SA-V have objects, but no categories.
+    ``notes`` are sentences on what was taken for what and what was left out; they don't count in
+    comparisons.
     """
 
     videos: int
@@ -35,6 +37,7 @@ class VideoReport:
     vpq: Vpq | None = None
     stq: Stq | None = None
     switches: IdSwitches | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __add__(self, other: VideoReport) -> VideoReport:
         return VideoReport(
@@ -44,6 +47,7 @@ class VideoReport:
             _add(self.vpq, other.vpq),
             _add(self.stq, other.stq),
             _add(self.switches, other.switches),
+            (*self.notes, *other.notes),
         )
 
     @classmethod
@@ -103,6 +107,7 @@ def as_dict(report: VideoReport) -> dict[str, Any]:
     return {
         "videos": report.videos,
         "frames": report.frames,
+        **({"notes": list(report.notes)} if report.notes else {}),
         "vpq": vpq and _vpq_dict(vpq),
         "stq": stq
         and {
@@ -160,11 +165,19 @@ def _count_cells(counts: IdCounts) -> list[str]:
     return [str(n) for n in numbers]
 
 
+_QUALITY = ("pq", "sq", "rq")
+
+
 def _vpq_dict(vpq: Vpq) -> dict[str, Any]:
     def part(things: bool | None) -> dict[str, Any]:
         each = {str(k): vpq.quality(k, things) for k in vpq.windows}
-        windows = {k: {"pq": q.pq, "sq": q.sq, "rq": q.rq} for k, q in each.items()}
-        return {"vpq": vpq.vpq(things), "windows": windows}
+        # Where there are no tubes there is no quality, which isn't one of 0.
+        windows = {
+            k: {"pq": q.pq, "sq": q.sq, "rq": q.rq} if q.classes else dict.fromkeys(_QUALITY)
+            for k, q in each.items()
+        }
+        known = any(q.classes for q in each.values())
+        return {"vpq": vpq.vpq(things) if known else None, "windows": windows}
 
     return {
         **{"all": part(None), "things": part(True), "stuff": part(False)},

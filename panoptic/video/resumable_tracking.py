@@ -42,6 +42,8 @@ class RecordSettings:
     takes a few megabytes and a tenth of a second."""
     limit: int | None = None
     """Frames after which it is enough; None for all."""
+    sa_v_every: int = 1
+    """SA-V's layout annotates every so many frames (the data set itself every fourth)."""
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -51,6 +53,8 @@ class RecordSettings:
             raise ValueError(f"checkpoint_every must be 1 or more, got {self.checkpoint_every}")
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit must be 1 or more frames, got {self.limit}")
+        if self.sa_v_every < 1:
+            raise ValueError(f"sa_v_every must be 1 or more, got {self.sa_v_every}")
 
 
 class Summary:
@@ -109,7 +113,7 @@ def _record(
     resume: bool,
     progress: bool | Progress,
 ) -> Mapping[str, Any]:
-    info = VideoInfo(video.name, vocabulary, video.fps)
+    info = VideoInfo(video.name, vocabulary, video.fps, video.frame_names, settings.sa_v_every)
     checkpoints = Checkpoints(folder, video.name, request)
     resume = resume and not video.is_live
     if resume and (done := checkpoints.finished()) is not None:

@@ -69,7 +69,7 @@ def test_eval_understands_videos(tmp_path, capsys):
     assert main(["eval", *folders, "--layout", "vipseg", "--json", str(numbers)]) == 0
     # One frame: right; both: 16 of 32 pixels, no match; longer windows have no tubes.
     windows = json.loads(numbers.read_text())["vpq"]["all"]["windows"]
-    assert [windows[k]["pq"] for k in ("1", "2")] == [1, 0]
+    assert [windows[k]["pq"] for k in ("1", "2", "4", "6")] == [1, 0, None, None]
     printed = capsys.readouterr().out
     assert printed.startswith("1 videos, 2 frames\n")
     assert "STQ" in printed
@@ -78,3 +78,22 @@ def test_eval_understands_videos(tmp_path, capsys):
     assert "has no categories" in last_line(capsys)
     assert main(["eval", *folders, "--layout", "vipseg", "--truth-folder", "x"]) == 2
     assert "belong to the layout coco" in last_line(capsys)
+
+
+def test_eval_says_how_it_paired_what_it_took_for_what_and_takes_folders(tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    ids = np.ones((4, 4), np.int32)
+    tree = [Segment(1, 184, "tree-merged", False, 1)]
+    truth = write_coco(tmp_path, "truth", [], ids, tree)
+    write_coco(tmp_path / "out", "panoptic", [], ids, [Segment(1, 1, "Tree", False, 1)])
+    assert main(["eval", str(tmp_path / "out"), truth, "--by-name"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [
+        "1 images, paired by image id",
+        "by name, 'Tree' is 'tree-merged' of the truth",
+    ]
+    assert main(["eval", str(tmp_path / "out"), truth, "--images", "order"]) == 2
+    assert "'order' is not one of" in last_line(capsys)
+    folders = [truth, truth, "--layout", "vipseg", "--images", "id"]
+    assert main(["eval", *folders]) == 2
+    assert "frames of videos go by their names" in last_line(capsys)

@@ -167,3 +167,39 @@ def test_more_objects_than_a_palette_holds_is_an_error(tmp_path):
     writer.add(PanopticSegmentation.from_ids(np.minimum(ids, 254), many))
     with pytest.raises(ValueError, match="frame 1: a palette PNG holds 254 objects"):
         writer.add(PanopticSegmentation.from_ids(np.minimum(ids, 255), many))
+
+
+def test_sequences_that_cannot_be_compared_are_left_out_and_named(data, results):
+    (data / "ImageSets" / "2017" / "val.txt").write_text("bear\nswan\nwolf\n")
+    for number in range(2):
+        save(data / "Annotations" / "480p" / "wolf" / f"{number:05d}.png", LOST)
+    report = evaluate_folders(results, data, "davis")
+    assert report.videos == 2
+    assert report.notes == (
+        "left out: sequence 'wolf' has 2 annotated frames, of which the first and the last don't "
+        "count",
+    )
+    save(data / "Annotations" / "480p" / "wolf" / "00002.png", LOST)
+    with pytest.raises(FileNotFoundError, match=r"lacks the sequence 'wolf' \(--skip-missing"):
+        evaluate_folders(results, data, "davis")
+    report = evaluate_folders(results, data, "davis", skip_missing=True)
+    assert report.notes == ("left out, having no prediction: sequence 'wolf'",)
+
+
+def test_annotations_in_full_resolution_alone_and_results_below_are_found(data, results, tmp_path):
+    expected = evaluate_folders(results, data, "davis")
+    (data / "Annotations" / "480p").rename(data / "Annotations" / "Full-Resolution")
+    results.rename(tmp_path / "davis")
+    (tmp_path / "davis" / "bear.json").write_text('{"objects": []}')  # as panoptic video writes it
+    report = evaluate_folders(tmp_path, data, "davis")
+    assert report == expected
+    assert "see davis-unsupervised" in report.notes[0]
+    with pytest.raises(FileNotFoundError, match="no list of the subset 'test-dev'"):
+        evaluate_folders(tmp_path, data, "davis", subset="test-dev")
+
+
+def test_frames_that_have_names_keep_them(tmp_path):
+    writer = DavisWriter(tmp_path, "clip")
+    assert [writer.add(f, name).name for f, name in ((CAT, "00005"), (DOG, "00010"))] == [
+        *("00005.png", "00010.png")
+    ]

@@ -226,3 +226,84 @@ def test_the_writer_counts_as_the_sample_does(sample, tmp_path, id):
     assert [row[0]["counts"] for row in ours["masklet"]] == [
         row[id]["counts"] for row in theirs["masklet"]
     ]
+
+
+def test_which_frames_a_masklet_file_has(sample):
+    assert sample.frame_numbers == tuple(range(0, 483, 4))  # 121 of 483, as SA-V annotates
+
+
+@pytest.mark.parametrize(
+    ("count", "annotated", "numbers"),
+    [
+        (5, 5, (0, 1, 2, 3, 4)),
+        (9, 3, (0, 4, 8)),
+        (5, 2, (0, 4)),  # every third would be two as well: SA-V's way comes first
+        (10, 4, (0, 3, 6, 9)),
+        (2, 5, None),
+        (None, 5, None),
+    ],
+)
+def test_frames_follow_from_how_many_there_are(tmp_path, count, annotated, numbers):
+    path = tmp_path / "v_auto.json"
+    masklets(path, "v", [[LEFT]] * annotated)
+    more = {} if count is None else {"video_frame_count": float(count)}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    assert Masklets.open(path).frame_numbers == numbers
+    path.write_text(json.dumps({**json.loads(path.read_text()), "annotated_frames": [4, 0]}))
+    with pytest.raises(ValueError, match="annotated_frames must rise"):
+        _ = Masklets.open(path).frame_numbers
+
+
+def test_folders_and_masklets_are_compared_with_each_other(data, results, tmp_path):
+    expected = evaluate_folders(results, data, "sa-v").jf
+    rows = [
+        [read_mask(results / "sav_000123" / name / f"{n:05d}.png") for name in ("000", "001")]
+        for n in range(20)
+    ]
+    path = tmp_path / "masklets" / "sav_000123_auto.json"
+    masklets(path, "sav_000123", rows)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "video_frame_count": 20.0}))
+    assert evaluate_folders(path.parent, data, "sa-v").jf == expected
+    # An object that was never found isn't in a masklet file; in a folder it must be there, empty.
+    masklets(path, "sav_000123", [row[:1] for row in rows[::4]])
+    path.write_text(json.dumps({**json.loads(path.read_text()), "video_frame_count": 20.0}))
+    first, second = evaluate_folders(path.parent, data, "sa-v").jf.objects
+    assert (first.j, second.j.mean) == (expected.objects[0].j, 0)
+    for png in (results / "sav_000123" / "001").iterdir():
+        png.unlink()
+    (results / "sav_000123" / "001").rmdir()
+    with pytest.raises(FileNotFoundError, match="every object needs a folder"):
+        evaluate_folders(results, data, "sa-v")
+
+
+def test_objects_found_under_any_id(data, results):
+    (results / "sav_000123" / "001").rename(results / "sav_000123" / "77")
+    (results / "sav_000123" / "000").rename(results / "sav_000123" / "extra")
+    report = evaluate_folders(results, data, "sa-v-unsupervised")
+    first, second = report.jf.objects
+    assert (report.frames, first.found_id, second.found_id) == (5, 1, 0)
+    assert first.j.mean == pytest.approx((4 + 8 / 24) / 5)  # frames 0, 4, 8, 12, 16
+    assert second.j.mean == pytest.approx((2 + 0 + 2) / 5)
+
+
+def test_videos_without_a_prediction_are_left_out_on_request(data, results):
+    for number in range(3):
+        save(data / "Annotations_6fps" / "sav_9" / "000" / f"{4 * number:05d}.png", LEFT)
+    (data / "sav_val.txt").write_text("sav_000123\nsav_9\n")
+    for layout in ("sa-v", "sa-v-unsupervised"):
+        with pytest.raises(FileNotFoundError, match=r"'sav_9' \(--skip-missing"):
+            evaluate_folders(results, data, layout)
+    report = evaluate_folders(results, data, "sa-v", skip_missing=True)
+    assert (report.videos, report.notes) == (1, ("left out, having no prediction: video 'sav_9'",))
+    (data / "sav_val.txt").write_text("sav_9\n")
+    with pytest.raises(ValueError, match="no video to evaluate; left out"):
+        evaluate_folders(results, data, "sa-v", skip_missing=True)
+
+
+def test_frames_keep_the_numbers_that_their_names_are(tmp_path):
+    writer = MaskletWriter(tmp_path, "clip", fps=24, every=2)
+    for place, f in enumerate((CAT, DOG, DOG)):
+        writer.add(f, 10 + 5 * place)
+    path = writer.close()
+    assert json.loads(path.read_text())["annotated_frames"] == [10, 20]
+    assert Masklets.open(path).frame_numbers == (10, 20)

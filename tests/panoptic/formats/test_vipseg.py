@@ -128,7 +128,7 @@ def test_categories_go_by_name_on_request_and_unknown_is_void(data, results):
     with pytest.raises(ValueError, match="category 2 is 'wall' in the prediction and 'door'"):
         evaluate_folders(results, data, "vipseg")
     rewrite(results / "pred.json", lambda c: c["categories"][1].update(name="roof"))
-    with pytest.raises(ValueError, match="no category called 'roof'"):
+    with pytest.raises(ValueError, match="no categories called 'roof'"):
         evaluate_folders(results, data, "vipseg", by_name=True)
     rewrite(results / "pred.json", lambda c: c.pop("categories"))
     with pytest.raises(ValueError, match="evaluate by id"):
@@ -276,3 +276,40 @@ def test_unknown_segments_are_written_and_read(tmp_path):
     (back,) = VipsegVideos.open(path).frames("clip")
     assert back == unknown
     assert back.segments[0].is_unknown
+
+
+def test_a_subset_of_the_truth_can_be_named_and_results_found_below(data, results, tmp_path):
+    (data / "panoptic_gt_VIPSeg_val.json").rename(data / "panoptic_gt_VIPSeg_train.json")
+    with pytest.raises(FileNotFoundError, match=r"panoptic_gt_VIPSeg_val\.json"):
+        evaluate_folders(results, data, "vipseg")
+    results.rename(tmp_path / "vipseg")
+    assert evaluate_folders(tmp_path, data, "vipseg", subset="train").videos == 1
+
+
+def test_words_not_asked_are_neither_missed_nor_void(data, results):
+    def only_wall(content):
+        content["categories"] = [CATEGORIES[0]]
+        for entry in content["annotations"][0]["annotations"]:
+            entry["segments_info"] = [info(WALL, 0, 16)]
+
+    rewrite(results / "pred.json", only_wall)
+    for name in ("00000136", "00000141"):
+        save(results / "pan_pred" / "127_abc" / f"{name}.png", [WALL] * 4)
+    report = evaluate_folders(results, data, "vipseg", windows=(1,), only_asked=True)
+    wall = report.vpq.tallies[1][0]
+    assert (wall.tp, wall.fp, wall.fn) == (0, 2, 2)  # half of it lies on the door
+    assert set(report.vpq.tallies[1]) == {0}
+    assert any("no word for 1 of the truth's 2 categories" in n for n in report.notes)
+
+
+def test_a_frame_of_another_size_is_named(data, results):
+    path = results / "pan_pred" / "127_abc" / "00000141.png"
+    Image.fromarray(np.array([[WALL, OTHER]] * 4, np.uint8)).save(path)
+    with pytest.raises(ValueError, match=r"video '127_abc': frame '00000141\.png': the prediction"):
+        evaluate_folders(results, data, "vipseg")
+
+
+def test_a_video_listed_twice_is_refused(data, results):
+    rewrite(results / "pred.json", lambda c: c["annotations"].append(c["annotations"][0]))
+    with pytest.raises(CocoFormatError, match=r"pred\.json.*video '127_abc' is listed twice"):
+        evaluate_folders(results, data, "vipseg")

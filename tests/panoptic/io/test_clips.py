@@ -175,3 +175,14 @@ def test_a_camera_that_is_not_there():
 
 def test_names_that_come_again_get_a_number():
     assert unique_names(["a", "b", "a", "a", "a-2"]) == ["a", "b", "a-2", "a-3", "a-2-2"]
+
+
+def test_frames_that_are_files_have_names(tmp_path):
+    for name in ("00000136.jpg", "00000141.jpg"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    assert VideoInput.of(tmp_path).frame_names == ("00000136", "00000141")
+    Image.new("RGB", (8, 8)).save(tmp_path / "00000136.png")
+    assert VideoInput.of(tmp_path).frame_names[:2] == ("00000136.jpg", "00000136.png")
+    assert VideoInput.of(np.zeros((2, 8, 8, 3), np.uint8)).frame_names == ()
+    joined = join_clips([tmp_path, tmp_path])
+    assert joined.frame_names == ()

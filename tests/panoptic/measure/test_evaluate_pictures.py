@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from panoptic.formats.coco_panoptic import CocoPanoptic, CocoPanopticWriter
-from panoptic.measure.evaluate_pictures import evaluate, evaluate_coco, segment_ious
+from panoptic.measure.evaluate_coco import evaluate_coco
+from panoptic.measure.evaluate_pictures import evaluate, segment_ious
 from panoptic.measure.pq import Label, Overlaps, tally
 from panoptic.results.segment import UNKNOWN, UNKNOWN_ID, Segment
 from panoptic.results.segmentation import PanopticSegmentation
@@ -272,7 +273,7 @@ def test_categories_can_go_by_name(tmp_path):
     assert (report.things.pq, report.stuff.pq) == (1.0, 0.0)
     unicorn = Segment(1, 1, "unicorn", True, 1.0)
     foreign = PanopticSegmentation.from_ids(np.ones((2, 4), int), [unicorn])
-    with pytest.raises(ValueError, match=r"no categories called \['unicorn'\]"):
+    with pytest.raises(ValueError, match="no categories called 'unicorn'"):
         evaluate_coco(write(tmp_path, "foreign", [foreign]), truth, by_name=True)
 
 
@@ -281,7 +282,10 @@ def test_files_that_do_not_fit_are_refused(tmp_path):
     truth = write(tmp_path, "true", [one, one])
     with pytest.raises(ValueError, match="1 of 2 images have no prediction, the first is 2"):
         evaluate_coco(write(tmp_path, "short", [one]), truth)
-    with pytest.raises(ValueError, match=r"image 2: the id maps differ in shape"):
+    with pytest.raises(
+        ValueError,
+        match=r"image 2 \('1.jpg'\): .*1\.png' is 2 x 2, the ground truth .* 4 x 1 pixels",
+    ):
         evaluate_coco(write(tmp_path, "size", [one, result(["11", "22"], {1: 1, 2: 2})]), truth)
     with pytest.raises(ValueError, match="category 8, which the ground truth does not know"):
         evaluate_coco(write(tmp_path, "sky", [one, result(["1188"], {1: 1, 8: 8})]), truth)

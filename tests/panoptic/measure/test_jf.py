@@ -6,7 +6,7 @@ import pytest
 from panoptic.measure.contour import Contour, boundary_f, region_j, tolerance_in_pixels
 from panoptic.measure.frame_pairs import pair_frames
 from panoptic.measure.jf import FoundIdsMeter, GivenIdsMeter, Similarity
-from tests.panoptic.video.frames import frame
+from tests.panoptic.video.frames import frame, random_video
 
 EMPTY = np.zeros((8, 8), bool)
 
@@ -124,3 +124,18 @@ def test_what_is_void_or_crowd_in_the_truth_does_not_count():
     wide = frame("3333 3333 3333 4444", {3: 1, 4: 1})
     result = found_ids([wide], [truth])
     assert [(o.id, o.found_id, o.j.mean) for o in result.objects] == [(1, 3, 1)]
+
+
+def test_masks_that_do_not_overlap_count_as_their_id_map_does():
+    predictions, truths = random_video(5)
+    by_map, by_mask = FoundIdsMeter("v"), FoundIdsMeter("v")
+    for found, true in zip(predictions, truths, strict=True):
+        ids = [s.id for s in found], [s.id for s in true]
+        by_map.add(found.ids, true.ids, *ids, true.ids < 0)
+        masks = (
+            {i: side.ids == i for i in each} for side, each in zip((found, true), ids, strict=True)
+        )
+        by_mask.add_masks(*masks)
+    assert by_mask.result() == by_map.result()
+    with pytest.raises(ValueError, match="v: masks of one frame are of the sizes"):
+        by_mask.add_masks({1: np.ones((2, 2), bool)}, {1: np.ones((3, 2), bool)})
