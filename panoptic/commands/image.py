@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ from typer import Argument, Option
 
 from panoptic.commands.command import add
 from panoptic.commands.common import changes_of_settings, load_pipeline, read_words
+from panoptic.commands.named_pictures import NamedPicture, named_pictures
 from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
 from panoptic.commands.terminal import show
 from panoptic.io.files import write_png
@@ -34,6 +35,9 @@ left out; the exit code is then 1.
 
   panoptic image street.jpg --things "car, person" --stuff "road, sky" -o out
   panoptic image photos/*.jpg --vocabulary words.yaml --models small -o out
+  panoptic image images.json --images photos/ --vocabulary words.yaml -o out
+
+Of a COCO JSON, image ids and file names are kept, so that panoptic eval finds the truth.
 """
 
 
@@ -42,7 +46,10 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    pictures: Annotated[list[Path], Argument(metavar="PICTURE", help="Files to label.")],
+    given: Annotated[
+        list[Path],
+        Argument(metavar="PICTURE", help="Files to label, or a COCO JSON that lists some."),
+    ],
     words: WordOptions,
     models: ModelOptions,
     settings: SettingOptions,
@@ -51,9 +58,16 @@ def run(
         bool, Option("--explain", help="Also show step by step how each picture came about.")
     ] = False,
     batch: Annotated[int, Option(metavar="N", min=1, help="Pictures at a time.")] = 1,
+    images: Annotated[
+        Path | None, Option(metavar="DIR", help="Where the pictures of a COCO JSON lie.")
+    ] = None,
 ) -> int:
     """Label pictures: overlays to look at, and COCO panoptic files."""
     vocabulary = read_words(words, models)
+    named = named_pictures(given, images)
+    pictures = list(named.by_path)
+    if not pictures:
+        raise ValueError(f"{str(given[0])!r} lists no picture")
     missing = [path for path in pictures if not path.is_file()]
     if len(missing) == len(pictures):
         folder = "is a folder; name the pictures in it, or see `panoptic dataset`"
@@ -63,17 +77,19 @@ def run(
     output.mkdir(parents=True, exist_ok=True)
     pipeline = load_pipeline(models, changes)
 
-    rows, failed = [], 0
+    rows, failed = [], len(named.problems)
     with (
-        _Output(output, vocabulary, explain) as written,
+        _Output(output, vocabulary, explain, named.by_path) as written,
         ProgressBar("pictures", len(pictures)) as bar,
     ):
-        for paths, images, errors in _batches(pictures, batch):
+        for problem in named.problems:
+            bar.say(f"panoptic image: left out: {problem}")
+        for paths, read, errors in _batches(pictures, batch):
             for error in errors:
                 failed += 1
                 bar.say(f"panoptic image: left out: {error}")
             start = time.perf_counter()
-            results = pipeline.segment_batch(images, vocabulary)
+            results = pipeline.segment_batch(read, vocabulary)
             seconds = (time.perf_counter() - start) / max(len(results), 1)
             for path, result in zip(paths, results, strict=True):
                 written.write(path, result)
@@ -92,17 +108,25 @@ class _Output:
     """The files of a run. Each is written whole; the JSON comes last, interrupted or not, so that
     it lists just what is there. A run without any result writes no JSON."""
 
-    def __init__(self, folder: Path, vocabulary: Vocabulary, explain: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        vocabulary: Vocabulary,
+        explain: bool,
+        named: Mapping[Path, NamedPicture],
+    ) -> None:
         from panoptic.formats.coco_panoptic import CocoPanopticWriter
 
         self.folder = folder
         self.vocabulary = vocabulary
         self.explain = explain
+        self.named = named
         self.count = 0
         self.coco = CocoPanopticWriter(folder, categories=vocabulary.to_coco())
 
     def write(self, path: Path, result: PanopticSegmentation) -> None:
-        png = self.coco.add(result, path.name)
+        picture = self.named[path]
+        png = self.coco.add(result, picture.file_name, picture.image_id)
         overlay = result.overlay(colors=self.vocabulary)
         write_png(self.folder / "overlays" / png.name, overlay)
         if self.explain:

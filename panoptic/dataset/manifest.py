@@ -114,6 +114,10 @@ class Manifest:
         Known names keep their keys and labels. When all is read, each gets its key in the order
         of the names; those no longer listed are failures, unless they are labelled already.
         """
+        # The source's own numbers came later than the table; who only reads needs no column.
+        if all(column["name"] != "image_id" for column in self._read("PRAGMA table_info(items)")):
+            with self._write() as db:
+                db.execute("ALTER TABLE items ADD COLUMN image_id")
         scan = int(self.get_meta("scan") or 0) + 1
         self.set_meta(scan=scan)
         count = 0
@@ -122,7 +126,7 @@ class Manifest:
             start, length = unit.span or (None, None)
             page.append(
                 (_stored(unit.name), _stored(unit.source), unit.kind, start, length, unit.stamp,
-                 unit.problem, scan)
+                 unit.problem, scan, unit.image_id)
             )  # fmt: skip
             if len(page) == _PAGE:
                 count += self._add(page)
@@ -143,7 +147,8 @@ class Manifest:
             before = db.total_changes
             db.executemany(
                 "INSERT INTO items (name, source, kind, span_start, span_length, stamp, problem, "
-                "scan) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+                "scan, image_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id, "
                 "source = excluded.source, kind = excluded.kind, span_start = excluded.span_start, "
                 "span_length = excluded.span_length, stamp = excluded.stamp, "
                 # The same name listed twice is one item; broken entries don't hide good ones.
@@ -329,7 +334,9 @@ def unit_of(row: sqlite3.Row) -> Unit:
     """The unit of a row, as its source listed it."""
     span = None if row["span_start"] is None else (row["span_start"], row["span_length"])
     return Unit(
-        _text(row["name"]), _text(row["source"]), row["kind"], span, row["stamp"], row["problem"]
+        *(_text(row["name"]), _text(row["source"]), row["kind"], span),
+        *(row["stamp"], row["problem"]),
+        row["image_id"] if "image_id" in row.keys() else None,  # noqa: SIM118 - a row is no dict
     )
 
 

@@ -206,9 +206,10 @@ class DatasetStore:
     # -- underneath ----------------------------------------------------------------------------
 
     def _item(self, row: sqlite3.Row) -> LabelledItem:
+        unit = unit_of(row)
         return LabelledItem(
             key=row["key"],
-            source=unit_of(row).source,
+            source=unit.source,
             kind=row["kind"],
             size=(row["height"], row["width"]),
             split=split_of(row["content"]),
@@ -216,6 +217,8 @@ class DatasetStore:
             verdict=row["verdict"],
             frames=row["frames"],
             reader=self,
+            name=unit.name,
+            image_id=unit.image_id,
         )
 
     def _check_correction(

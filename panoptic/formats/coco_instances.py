@@ -13,13 +13,15 @@ from pathlib import Path
 
 from panoptic.formats.coco_panoptic import segments_info
 from panoptic.formats.exporter import ExportItem, PictureSink
+from panoptic.formats.image_ids import ImageIds, image_entry
 from panoptic.formats.writers import JsonLists, close_coco
 from panoptic.results.labelled import Split
 from prompts import Vocabulary
 
 
 class CocoInstancesExporter:
-    """Image and annotation ids count through all splits, from 1, in the order of the items."""
+    """Annotation ids count through all splits, from 1, in the order of the items; image ids, too,
+    where the source has none of its own."""
 
     pictures_folder = "{split}"
     labels_file = "annotations/instances_{split}.json"
@@ -29,7 +31,8 @@ class CocoInstancesExporter:
         self.vocabulary = vocabulary
         self.pictures = pictures
         self._json: dict[Split, JsonLists] = {}
-        self._images = self._annotations = 0
+        self._ids = ImageIds()
+        self._annotations = 0
 
     def add(self, item: ExportItem) -> None:
         from supervision import mask_to_rle
@@ -38,21 +41,14 @@ class CocoInstancesExporter:
             path = self.folder / self.labels_file.format(split=item.split)
             self._json[item.split] = JsonLists(path, "images", "annotations")
         lists = self._json[item.split]
-        images, annotations = self._images, self._annotations
-        with lists.together():
+        annotations = self._annotations
+        with lists.together(), self._ids.together():
             for frame, result in item.frames():
                 pictures = self.folder / self.pictures_folder.format(split=item.split)
                 stem = pictures / item.frame_name(frame)
                 picture = self.pictures.put(item, frame, stem)
-                images += 1
-                size = [result.height, result.width]
-                lists.append(
-                    "images",
-                    {
-                        **{"id": images, "file_name": picture.name},
-                        **{"height": size[0], "width": size[1]},
-                    },
-                )
+                image_id, size = self._ids.of(item), (result.height, result.width)
+                lists.append("images", image_entry(image_id, picture.name, size, item))
                 for info in segments_info(result):
                     annotations += 1
                     counts = mask_to_rle(result.mask(info["id"]), compressed=True)
@@ -60,11 +56,11 @@ class CocoInstancesExporter:
                         "annotations",
                         {
                             **info,
-                            **{"id": annotations, "image_id": images, "segment_id": info["id"]},
+                            **{"id": annotations, "image_id": image_id, "segment_id": info["id"]},
                             "segmentation": {"size": size, "counts": counts},
                         },
                     )
-        self._images, self._annotations = images, annotations
+        self._annotations = annotations
 
     def close(self) -> None:
         for lists in self._json.values():

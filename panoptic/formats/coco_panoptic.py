@@ -22,6 +22,7 @@ from PIL import Image
 from panoptic.errors import CocoFormatError
 from panoptic.formats.coco_checks import by_id, check_annotation, check_category, flag
 from panoptic.formats.exporter import ExportItem, PictureSink
+from panoptic.formats.image_ids import ImageIds, image_entry
 from panoptic.formats.writers import JsonLists, close_coco
 from panoptic.io.files import read_json, write_json, write_png
 from panoptic.results.id_map import ids_to_rgb, rgb_to_ids
@@ -96,17 +97,20 @@ class CocoPanopticWriter:
         self._categories: dict[int, dict[str, Any]] = {c["id"]: dict(c) for c in categories}
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
-        self._image_ids: set[int] = set()
+        self._image_ids: set[int | str] = set()
         self._png_names: set[str] = set()
 
     def add(
-        self, result: PanopticSegmentation, file_name: str, image_id: int | None = None
+        self, result: PanopticSegmentation, file_name: str, image_id: int | str | None = None
     ) -> Path:
         """Writes one result's PNG, named like its picture; returns the PNG's path.
 
         ``file_name`` is the picture's own; ``image_id`` counts from 1 where it isn't given.
         """
-        image_id = len(self._images) + 1 if image_id is None else image_id
+        if image_id is None:
+            image_id = len(self._images) + 1
+            while image_id in self._image_ids:
+                image_id += 1
         if image_id in self._image_ids:
             raise ValueError(f"image id {image_id} was written already")
         self._image_ids.add(image_id)
@@ -271,12 +275,12 @@ class CocoPanoptic:
         )
 
 
-def _image(result: PanopticSegmentation, file_name: str, image_id: int) -> dict[str, Any]:
+def _image(result: PanopticSegmentation, file_name: str, image_id: int | str) -> dict[str, Any]:
     size = {"height": result.height, "width": result.width}
     return {"id": image_id, "file_name": file_name, **size}
 
 
-def _annotation(result: PanopticSegmentation, png: str, image_id: int) -> dict[str, Any]:
+def _annotation(result: PanopticSegmentation, png: str, image_id: int | str) -> dict[str, Any]:
     return {"image_id": image_id, "file_name": png, "segments_info": segments_info(result)}
 
 
@@ -295,36 +299,34 @@ def _write_json(
 
 
 class CocoPanopticExporter:
-    """Image ids count through all splits, from 1, in the order of the items."""
+    """Image ids are the source's own, else count through all splits, from 1, in the order of the
+    items."""
 
     def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: PictureSink) -> None:
         self.folder = folder
         self.vocabulary = vocabulary
         self.pictures = pictures
         self._json: dict[Split, JsonLists] = {}
-        self._images = 0
+        self._ids = ImageIds()
 
     def add(self, item: ExportItem) -> None:
         annotations = self.folder / "annotations"
         pngs = annotations / f"panoptic_{item.split}"
         lists = self._lists(item.split)
-        images = self._images
-        with lists.together():
+        with lists.together(), self._ids.together():
             for frame, result in item.frames():
                 name = item.frame_name(frame)
                 picture = self.pictures.put(item, frame, self.folder / item.split / name)
                 write_ids(item.file(pngs / f"{name}.png"), result.ids)
-                images += 1
-                size = {"height": result.height, "width": result.width}
-                lists.append("images", {"id": images, "file_name": picture.name, **size})
+                image_id, size = self._ids.of(item), (result.height, result.width)
+                lists.append("images", image_entry(image_id, picture.name, size, item))
                 lists.append(
                     "annotations",
                     {
-                        **{"image_id": images, "file_name": f"{name}.png"},
+                        **{"image_id": image_id, "file_name": f"{name}.png"},
                         "segments_info": segments_info(result),
                     },
                 )
-        self._images = images
 
     def _lists(self, split: Split) -> JsonLists:
         if split not in self._json:

@@ -102,6 +102,17 @@ class ExportItem:
         return self.item.kind == "video"
 
     @property
+    def image_id(self) -> int | str | None:
+        """What the source numbers the picture by, where it does; frames have no such number."""
+        return None if self.is_video else self.item.image_id
+
+    @property
+    def source_name(self) -> str:
+        """What the source calls the picture; empty for frames, and for what isn't Unicode."""
+        name = "" if self.is_video else self.item.name
+        return name if name.isprintable() else ""
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.item.size

@@ -32,6 +32,8 @@ class LabelledItem:
     meets another item's file. ``source`` is where the picture came from: a local path or a URL.
     ``size`` is (height, width) in pixels, ``frames`` is 1 for images. ``quality`` is the mean of
     the segments' qualities in [0, 1], 0 where nothing was found, None where nobody judged.
+    ``name`` is what the source calls it, and ``image_id`` its number or text there, where it has
+    one, by which a truth finds it.
     """
 
     key: str
@@ -43,6 +45,8 @@ class LabelledItem:
     verdict: Verdict | None
     frames: int
     reader: ItemReader = field(repr=False, compare=False)
+    name: str = ""
+    image_id: int | str | None = None
 
     def load(self, frame: int = 0) -> PanopticSegmentation:
         """The label, corrected where someone did; of a video, that of one frame.

@@ -18,7 +18,8 @@ class Unit:
     ``name`` tells it apart within the source and suggests the key; ``source`` opens it again (a
     path or URL; with ``span``, those bytes (offset, length) of it). ``stamp`` changes with the
     content, as far as that can be told without reading it. ``problem`` says why it cannot be used
-    at all, such as an entry of a list that is no name.
+    at all, such as an entry of a list that is no name. ``image_id`` is the source's own number (or
+    text) for a picture, where it has one.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Unit:
     span: tuple[int, int] | None = None
     stamp: str = ""
     problem: str | None = None
+    image_id: int | str | None = None
 
 
 IMAGE_ENDINGS = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +16,8 @@ from prompts.json_stream import JsonStreamError, array_of
 
 @dataclass(frozen=True)
 class CocoImagesSource:
-    """Pictures by ``file_name``. They lie in ``folder``, by default the JSON's own.
+    """Pictures by ``file_name``, with their image ids. They lie in ``folder``, by default the
+    JSON's own.
 
     The JSON is read piece by piece and may be of any size. Names that lead out of the folder are
     problems, as are entries without a name.
@@ -50,4 +51,15 @@ def _unit(number: int, image: Any, folder: str) -> Unit:
     outside = path.is_absolute() or ".." in path.parts or ":" in name.split("/")[0]
     if outside or not path.name or "\0" in name:
         return Unit(name, name[:1000], problem="the file name leads out of the folder")
-    return file_unit(str(path), os.path.join(folder, *path.parts))
+    unit = file_unit(str(path), os.path.join(folder, *path.parts))
+    return replace(unit, image_id=_own_id(image)) if unit.kind == "image" else unit
+
+
+def _own_id(image: dict[str, Any]) -> int | str | None:
+    """The number of an image, by which its truth is found; some data sets have text."""
+    id = image.get("id")
+    if isinstance(id, bool) or not isinstance(id, int | str):
+        return None
+    if isinstance(id, int):
+        return id if id.bit_length() < 64 else str(id)  # what a data set's manifest can hold
+    return id if id.isprintable() and id.strip() else None

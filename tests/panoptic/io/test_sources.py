@@ -287,3 +287,14 @@ def test_what_is_no_source_is_told(tmp_path):
         open_source(tmp_path / "x.pdf")
     with pytest.raises(SourceError, match="a folder of images belongs to a COCO JSON"):
         open_source(tmp_path, images=tmp_path)
+
+
+def test_coco_pictures_keep_the_numbers_of_their_source(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    ids = [7, "frankfurt_1", 0, True, None, 1.5, "", "\ud800", 10**30]
+    images = [{"id": id, "file_name": "a.png"} for id in ids] + [{"file_name": "a.png"}]
+    listed = tmp_path / "images.json"
+    listed.write_text(json.dumps({"images": images}))
+    assert [unit.image_id for unit in open_source(listed)] == [
+        *(7, "frankfurt_1", 0, None, None, None, None, None, str(10**30), None)
+    ]
