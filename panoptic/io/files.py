@@ -56,6 +56,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     an error. What was there is removed then, and is as it was after an error."""
     building = folder.with_name(f".{folder.name}.part")
     before = folder.with_name(f".{folder.name}.before")
+    if before.exists() and not folder.exists():  # a run was killed between the two moves
+        before.rename(folder)
     for leftover in (building, before):
         if leftover.exists():
             shutil.rmtree(leftover)
