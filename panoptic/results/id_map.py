@@ -6,6 +6,7 @@ import numpy as np
 
 # COCO panoptic PNGs hold an id in 24 bits; a result that cannot be saved is refused at once.
 MAX_SEGMENT_ID = 2**24 - 1
+_COUNTED = 1 << 22
 
 Box = tuple[int, int, int, int]
 
@@ -16,7 +17,7 @@ def measure(ids: np.ndarray) -> dict[int, tuple[int, Box]]:
 
     compact = ids
     if ids.max() <= 65_535:
-        areas = np.bincount(ids.ravel())
+        areas = _counts(ids)
         present = numbers = np.flatnonzero(areas[1:]) + 1
     else:  # find_objects walks up to the largest id, so ids of 24 bits are numbered anew first
         present = np.unique(ids)
@@ -24,13 +25,23 @@ def measure(ids: np.ndarray) -> dict[int, tuple[int, Box]]:
         numbers = np.arange(1, present.size + 1)
         compact = np.searchsorted(present, ids).astype(np.int32) + 1
         compact[ids == 0] = 0
-        areas = np.bincount(compact.ravel())
+        areas = _counts(compact)
     windows = ndimage.find_objects(compact)
     measured = {}
     for id, number in zip(present.tolist(), numbers.tolist(), strict=True):
         rows, columns = windows[number - 1]
         measured[id] = (int(areas[number]), (columns.start, rows.start, columns.stop, rows.stop))
     return measured
+
+
+def _counts(ids: np.ndarray) -> np.ndarray:
+    """How often each id occurs. By rows, as numpy makes 64 bits of every pixel that it counts."""
+    counts = np.zeros(int(ids.max()) + 1, np.int64)
+    rows = max(1, _COUNTED // ids.shape[1])
+    for start in range(0, len(ids), rows):
+        part = np.bincount(ids[start : start + rows].ravel())
+        counts[: len(part)] += part
+    return counts
 
 
 def checked_ids(ids: np.ndarray) -> np.ndarray:
@@ -54,10 +65,14 @@ def checked_ids(ids: np.ndarray) -> np.ndarray:
 
 def ids_to_rgb(ids: np.ndarray) -> np.ndarray:
     """An id map (H, W) as colours, uint8 (H, W, 3): id = R + 256 G + 65536 B."""
-    return np.stack([ids & 255, (ids >> 8) & 255, (ids >> 16) & 255], axis=-1).astype(np.uint8)
+    low_bytes_first = np.ascontiguousarray(ids, "<i4").view(np.uint8).reshape(*ids.shape, 4)
+    return np.ascontiguousarray(low_bytes_first[..., :3])
 
 
 def rgb_to_ids(rgb: np.ndarray) -> np.ndarray:
     """The id map (H, W), int32, of colours uint8 (H, W, 3)."""
-    wide = rgb.astype(np.int32)
-    return wide[..., 0] | (wide[..., 1] << 8) | (wide[..., 2] << 16)
+    ids = rgb[..., 2].astype(np.int32)
+    for channel in (1, 0):
+        ids <<= 8
+        ids |= rgb[..., channel]
+    return ids

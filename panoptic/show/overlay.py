@@ -196,8 +196,17 @@ def _painted(
 ) -> Image.Image:
     """``numbers`` (H, W) counts the segments from 1 in their order, 0 is void."""
 
+    small = Image.fromarray(numbers.astype(np.uint8)) if len(result) < 256 else None
+
     def layer(values: list[Any], void: Any = 0) -> Image.Image:
-        return Image.fromarray(np.array([void, *values], np.uint8)[numbers])
+        table = np.array([void, *values], np.uint8)
+        if small is None:
+            return Image.fromarray(table[numbers])
+        if table.ndim == 1:  # Pillow looks up a byte many times quicker than numpy
+            return small.point([*table.tolist(), *[0] * (256 - len(table))])
+        colours = Image.frombytes("P", small.size, small.tobytes())
+        colours.putpalette(table.tobytes())
+        return colours.convert("RGB")
 
     opacity = {True: settings.thing_opacity, False: settings.stuff_opacity}
     fill = layer([shades[s.id] for s in result], (0, 0, 0))
@@ -211,13 +220,13 @@ def _painted(
         (False, INK, 0.3, 0.6, 0.7),
         (True, WHITE, 0.45, 1.2, 0.95),
     ):
-        inside = np.array([0, *(255 * (s.is_thing is kind) for s in result)], np.uint8)[numbers]
+        inside = layer([255 * (s.is_thing is kind) for s in result])
         radius = max(width * unit, 0.5)
         line = Image.fromarray(edges).filter(ImageFilter.BoxBlur(radius))
         # Edges are two pixels wide, so this is how much of 255 the blur left of them.
         line = line.point(lambda v, gain=radius + 0.5: v * gain)
         # Lines lie inside their segment, so that a thing keeps its own outline next to another.
-        line = ImageChops.multiply(line, Image.fromarray(inside))
+        line = ImageChops.multiply(line, inside)
         color = layer([blend(shades[s.id], toward, weight) for s in result], (0, 0, 0))
         picture = Image.composite(color, picture, line.point(lambda v, s=strength: v * s))
     return picture
