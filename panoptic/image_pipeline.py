@@ -195,7 +195,7 @@ class ImagePipeline:
 
     def _traces(self, images: Sequence[ImageLike], vocabulary: Vocabulary) -> Iterator[Trace]:
         _check_vocabulary(vocabulary)
-        pictures = [load_image(image) for image in images]
+        pictures = [load_image(image, settings=self.settings.pictures) for image in images]
         things = self._find_things(pictures, vocabulary)
         sizes = [within(picture.shape, self.settings.region_side) for picture in pictures]
         heatmaps = self.stuff.heatmaps_batch(pictures, vocabulary, sizes)

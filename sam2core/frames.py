@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,17 +26,23 @@ __all__ = [
     "PictureFrames",
     "VideoFile",
     "open_frames",
+    "pictures_of",
     "prefetch",
 ]
 
 Read = Callable[[Any], np.ndarray]
 """Makes RGB uint8 (H, W, 3) of one picture; ``ValueError`` where that is not possible."""
 
-PICTURE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+PICTURE_ENDINGS = (
+    *(".avif", ".bmp", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif"),
+    *(".tiff", ".webp"),
+)
 """What counts as a frame in a folder: formats that cameras and tools write frames in. Other
 pictures may lie beside them, a preview as GIF for one."""
-ANIMATED = ("GIF", "PNG", "TIFF", "WEBP")
+ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 """Not MPO, for one, a camera's format whose further pictures are no frames."""
+SHORTEST_MS, USUAL_MS = 10, 100
+"""Browsers show frames that are said to last 10 ms or less for 100 ms, and so files are made."""
 
 
 @runtime_checkable
@@ -132,11 +139,37 @@ class AnimatedPicture:
         with Image.open(self._path) as picture:
             self._count = int(getattr(picture, "n_frames", 1))
             first = self._rgb(picture)
+            self._timed = picture.format != "TIFF"
         self._size = (first.shape[0], first.shape[1])
 
     @property
     def size(self) -> tuple[int, int]:
         return self._size
+
+    @cached_property
+    def times(self) -> np.ndarray | None:
+        """When each frame is shown, float64 (T,), rising, in seconds from the first one; None for
+        pages, which have no times. Finding out takes going through the file once."""
+        return None if self._timed is False else self._begins_and_end[:-1]
+
+    @property
+    def fps(self) -> float | None:
+        """Average frames per second; None for pages."""
+        return self._count / float(self._begins_and_end[-1]) if self._timed else None
+
+    @cached_property
+    def _begins_and_end(self) -> np.ndarray:
+        lasting = []
+        with Image.open(self._path) as picture:
+            for index in range(self._count):
+                try:
+                    picture.seek(index)
+                    picture.load()  # some formats know how long it lasts only then
+                    lasting.append(float(picture.info.get("duration") or 0))
+                except (OSError, EOFError, SyntaxError, ValueError):
+                    lasting.append(0)  # told when its turn comes
+        shown = np.array([ms if ms > SHORTEST_MS else USUAL_MS for ms in lasting]) / 1000
+        return np.concatenate([[0.0], np.cumsum(shown)])
 
     def __len__(self) -> int:
         return self._count
@@ -160,7 +193,7 @@ class AnimatedPicture:
                 try:
                     picture.seek(index)
                     frame = self._rgb(picture)
-                except (OSError, EOFError, SyntaxError) as error:
+                except (OSError, EOFError, SyntaxError, Image.DecompressionBombError) as error:
                     raise FramesError(f"{self._path}: frame {index}: {error}") from error
                 if frame.shape[:2] != self.size:
                     raise _other_size(f"{self._path}: frame {index}", frame, self.size)
@@ -247,7 +280,8 @@ def open_frames(source: Any, read: Read = as_rgb) -> FrameSource:
     )
 
 
-def _open_folder(folder: Path, read: Read) -> FrameSource:
+def pictures_of(folder: Path) -> list[Path]:
+    """The pictures in a folder of frames, in natural order. ``FramesError`` if there are none."""
     paths = sorted(
         (
             p
@@ -261,6 +295,11 @@ def _open_folder(folder: Path, read: Read) -> FrameSource:
             f"{folder}: there are no pictures in this folder (looked for "
             f"{', '.join(PICTURE_ENDINGS)})"
         )
+    return paths
+
+
+def _open_folder(folder: Path, read: Read) -> FrameSource:
+    paths = pictures_of(folder)
     return PictureFrames(paths, [str(p) for p in paths], read)
 
 
@@ -268,6 +307,8 @@ def _open_file(path: Path, read: Read) -> FrameSource:
     try:
         with Image.open(path) as picture:
             several = picture.format in ANIMATED and getattr(picture, "n_frames", 1) > 1
+    except Image.DecompressionBombError as error:
+        raise FramesError(f"{path}: {error}") from error
     except (OSError, SyntaxError):  # Pillow does not know it: a video file, or nothing at all
         return VideoFile(path)
     if several:

@@ -29,8 +29,9 @@ def as_rgb(picture: Picture) -> np.ndarray:
     """A picture as RGB uint8 (H, W, 3).
 
     Takes uint8 arrays (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), such tensors on any device, PIL
-    images and paths. Grey is repeated in three channels, alpha is dropped, EXIF rotation is
-    applied.
+    images and paths. Grey is repeated in three channels, what is transparent is put on white, EXIF
+    rotation is applied. ``ValueError`` for anything else: more than 8 bits have no one way to
+    become 8 (``panoptic.load_image`` has several).
     """
     if isinstance(picture, (str, os.PathLike)):
         try:
@@ -41,7 +42,15 @@ def as_rgb(picture: Picture) -> np.ndarray:
         except (UnidentifiedImageError, OSError, SyntaxError) as error:
             raise ValueError(f"{picture}: can't be read as a picture ({error})") from error
     if isinstance(picture, Image.Image):
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+            raise ValueError(
+                f"a picture of mode {picture.mode!r} has more than 8 bits; give it as uint8, which "
+                "panoptic.load_image makes of it"
+            )
+        upright = ImageOps.exif_transpose(picture)
+        if upright.has_transparency_data:
+            return as_rgb(np.asarray(upright.convert("RGBA")))
+        return np.asarray(upright.convert("RGB"))
     array = as_array(picture)
     if array.ndim == 2:
         array = array[..., None]
@@ -54,7 +63,10 @@ def as_rgb(picture: Picture) -> np.ndarray:
         raise ValueError(f"a picture must have at least one pixel, got shape {array.shape}")
     if array.shape[2] == 1:
         return np.repeat(array, 3, axis=2)
-    return np.ascontiguousarray(array[..., :3])
+    if array.shape[2] == 4:
+        alpha = array[..., 3:].astype(np.uint16)
+        array = ((array[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return np.ascontiguousarray(array)
 
 
 def to_pixels(picture: np.ndarray, size: int) -> Tensor:

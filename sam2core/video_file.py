@@ -43,7 +43,7 @@ class VideoFile:
         # Where __getitem__ is: the frame last asked for, and how to go on from it.
         self._lock = threading.Lock()
         self._at = -1
-        self._latest = first
+        self._latest: av.VideoFrame | None = None  # opening many clips must not keep many frames
         self._following: Iterator[av.VideoFrame] | None = None
 
     @property
@@ -79,6 +79,7 @@ class VideoFile:
             while self._at < index:
                 self._latest = next(self._following)
                 self._at += 1
+            assert self._latest is not None
             return self._rgb(self._latest)
 
     def frames(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from panoptic.commands.terminal import hide_advice
+from panoptic.io.terminal_text import harmless, harmless_output
 
 Run = Callable[..., int]
 EMPTY = inspect.Parameter.empty
@@ -77,6 +78,10 @@ def _with_exit_code(command: str, run: Run) -> Run:
     @functools.wraps(run)
     def guarded(context: typer.Context, traceback: bool, **values: Any) -> int:
         hide_advice()
+        with harmless_output():
+            return ending(context, traceback, values)
+
+    def ending(context: typer.Context, traceback: bool, values: dict[str, Any]) -> int:
         try:
             code = run(**values)
             sys.stdout.flush()
@@ -119,7 +124,7 @@ def _first_line(error: Exception) -> str:
 def report(command: str, error: Exception | str) -> None:
     """One line on stderr."""
     text = " ".join(str(error).split()) or type(error).__name__
-    print(f"{command}: error: {text}", file=sys.stderr)
+    print(f"{command}: error: {harmless(text)}", file=sys.stderr)
 
 
 def _keyword(name: str, kind: Any, default: Any) -> inspect.Parameter:

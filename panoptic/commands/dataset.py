@@ -100,6 +100,7 @@ def run(
     from panoptic.dataset.resumable_labelling import label_dataset
     from panoptic.formats import FORMATS
     from panoptic.io.sources import open_source
+    from panoptic.io.sources.emptiness import check_not_empty
     from panoptic.settings.tree import Settings
 
     # All that can be wrong about the request is found before models are loaded.
@@ -109,12 +110,13 @@ def run(
         raise ValueError(
             f"no format is called {', '.join(sorted(unknown))}; there are {', '.join(FORMATS)}"
         )
-    open_source(source, images)
+    opened = open_source(source, images)
     short = {"batch": batch, "workers": workers, "engine": engine, "max_errors": max_errors}
     changes = changes_of_settings(
         settings, {f"dataset.{name}": v for name, v in {**short, "redo": redo or None}.items()}
     )
     how = Settings().changed(changes).dataset
+    check_not_empty(opened)
     recipe = recipe_for(models, changes)
     with ProgressBar("items") as bar, _Lines("panoptic dataset", "panoptic.dataset", bar):
         result = label_dataset(
@@ -135,7 +137,7 @@ def run(
 class _Lines(LogLines):
     """Names the first items that are broken."""
 
-    _left_out = 0
+    _left_out = _noted = 0
 
     def text(self, record: logging.LogRecord) -> str | None:
         if hasattr(record, "failure"):
@@ -143,6 +145,12 @@ class _Lines(LogLines):
             if self._left_out == SHOWN + 1:
                 return "more are left out; `panoptic report` lists all"
             if self._left_out > SHOWN:
+                return None
+        if hasattr(record, "note"):
+            self._noted += 1
+            if self._noted == SHOWN + 1:
+                return "more pictures are read with a choice like these"
+            if self._noted > SHOWN:
                 return None
         return record.getMessage()
 

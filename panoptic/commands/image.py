@@ -22,6 +22,7 @@ from panoptic.show.tables import Table
 if TYPE_CHECKING:
     import numpy as np
 
+    from panoptic.io.picture_settings import PictureSettings
     from panoptic.results.segmentation import PanopticSegmentation
     from prompts import Vocabulary
 
@@ -84,7 +85,7 @@ def run(
     ):
         for problem in named.problems:
             bar.say(f"panoptic image: left out: {problem}")
-        for paths, read, errors in _batches(pictures, batch):
+        for paths, read, errors in _batches(pictures, batch, pipeline.settings.pictures, bar):
             for error in errors:
                 failed += 1
                 bar.say(f"panoptic image: left out: {error}")
@@ -144,17 +145,21 @@ class _Output:
 
 
 def _batches(
-    paths: list[Path], size: int
+    paths: list[Path], size: int, settings: PictureSettings, bar: ProgressBar
 ) -> Iterator[tuple[list[Path], list[np.ndarray], list[Exception]]]:
-    """Pictures that can be read with their paths, and the errors of the others."""
+    """Pictures that can be read with their paths, and the errors of the others. What there is to
+    say of those read is told."""
     from panoptic.errors import ImageError
-    from panoptic.io.images import load_image
+    from panoptic.io.images import read_picture
 
     for start in range(0, len(paths), size):
         read, errors = [], []
         for path in paths[start : start + size]:
             try:
-                read.append((path, load_image(path)))
+                picture = read_picture(path, settings)
+                for note in picture.notes:
+                    bar.say(f"panoptic image: {note}")
+                read.append((path, picture.pixels))
             except ImageError as error:
                 errors.append(error)
         yield [path for path, _ in read], [picture for _, picture in read], list(errors)

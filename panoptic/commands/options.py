@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from typer import Option
 
 from panoptic.commands.terminal import hide_advice
+from panoptic.io.picture_settings import MAX_PIXELS
 from panoptic.presets import DEFAULT_MODELS, PRESETS
 
 WORDS, MODELS, SETTINGS = "Words", "Models", "Settings"
@@ -136,6 +137,24 @@ class SettingOptions:
         int | None,
         Option(metavar="N", help="The most things of a picture.", rich_help_panel=SETTINGS),
     ] = None
+    max_pixels: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            help=f"The largest picture that is read ({MAX_PIXELS:,} pixels); labelling takes some "
+            "45 bytes of memory a pixel.",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None
+    stretch: Annotated[
+        str | None,
+        Option(
+            metavar="HOW",
+            help="What becomes black and white in pictures of more than 8 bits: auto (as the "
+            "values are, said where it isn't plain), full, minmax, percentiles, or LOW:HIGH.",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None
     background: Annotated[
         float | None,
         Option(
@@ -161,6 +180,8 @@ class SettingOptions:
             "detector.box_threshold": self.box_threshold,
             "detector.text_threshold": self.text_threshold,
             "detector.max_boxes": self.max_boxes,
+            "pictures.max_pixels": self.max_pixels,
+            "pictures.stretch": self.stretch,
             "regions.background": self.background,
             "fill_unknown": self.fill_unknown or None,
             "seed": self.seed,

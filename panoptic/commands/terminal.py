@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from panoptic.io.progress import ProgressBar
+from panoptic.io.terminal_text import one_line, unfiltered
 
 if TYPE_CHECKING:
     from panoptic.show.tables import Table
@@ -46,6 +48,7 @@ class LogLines(logging.Handler):
 
 def show(*tables: Table) -> None:
     """Prints tables to stdout, an empty line between them."""
+    tables = tuple(_harmless(table) for table in tables)
     if not sys.stdout.isatty():
         print("\n\n".join(map(str, tables)))
         return
@@ -54,7 +57,7 @@ def show(*tables: Table) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = Console()
+    console = Console(file=unfiltered(sys.stdout))
     for table in tables:
         rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         for place, title in enumerate(table.head):
@@ -64,6 +67,12 @@ def show(*tables: Table) -> None:
         for number, row in enumerate(table.rows):
             rich.add_row(*map(Text, row), end_section=number + 1 in table.rules)
         console.print(rich)
+
+
+def _harmless(table: Table) -> Table:
+    """With names on one line each, which strangers may have chosen."""
+    rows = [[" ".join(one_line(cell).split()) for cell in row] for row in table.rows]
+    return replace(table, rows=rows)
 
 
 def hide_advice() -> None:

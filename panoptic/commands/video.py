@@ -22,6 +22,7 @@ from panoptic.show.tables import Table
 
 if TYPE_CHECKING:
     from panoptic.io.clips import VideoInput
+    from panoptic.io.picture_settings import PictureSettings
 
 VIDEO = "Video"
 HEAD = ("video", "frames", "pixels", "things", "stuff", "cuts", "unlabelled", "frames/s")
@@ -118,6 +119,7 @@ def run(
 ) -> int:
     """Label videos: every pixel of every frame, every object one id; overlays and label files."""
     vocabulary = read_words(words, models)
+    from panoptic.settings.tree import Settings
     from panoptic.video.passes import BothWaysPass, ForwardPass
     from panoptic.video.resumable_tracking import FrameLabeller, RecordSettings, record
     from sam2core.errors import FramesError
@@ -141,7 +143,8 @@ def run(
 
     rows: list[tuple[str, ...]] = []
     with ProgressBar("frames") as bar, _told(bar) as problems:
-        videos = _open(clips, join, fps, bar, problems)
+        pictures = Settings().changed(changes).pictures
+        videos = _open(clips, join, fps, pictures, bar, problems)
         if both_ways and any(video.is_live for video in videos):
             raise ValueError("--both-ways goes back in a video, which a camera can't")
         output.mkdir(parents=True, exist_ok=True)
@@ -190,7 +193,12 @@ def _formats(names: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _open(
-    clips: Sequence[str], join: bool, fps: float | None, bar: ProgressBar, problems: list[str]
+    clips: Sequence[str],
+    join: bool,
+    fps: float | None,
+    pictures: PictureSettings,
+    bar: ProgressBar,
+    problems: list[str],
 ) -> list[VideoInput]:
     """The clips that can be read, with names that differ; the others are told.
 
@@ -200,12 +208,16 @@ def _open(
     from sam2core.errors import FramesError
 
     if join:
-        return [join_clips([Path(clip) for clip in clips], fps=fps)]
+        return [join_clips([Path(clip) for clip in clips], fps=fps, pictures=pictures)]
     opened, errors = [], []
     for clip in clips:
         try:
             camera = clip.isdecimal() and not Path(clip).exists()
-            opened.append(open_camera(int(clip)) if camera else VideoInput.of(clip, fps=fps))
+            opened.append(
+                open_camera(int(clip))
+                if camera
+                else VideoInput.of(clip, fps=fps, pictures=pictures)
+            )
         except FramesError as error:
             errors.append(error)
     if not opened:

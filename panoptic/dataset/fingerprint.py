@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from panoptic.io.picture_settings import PictureSettings
 from panoptic_anything import __version__
 from prompts import Vocabulary
 
@@ -27,11 +28,22 @@ def describe(labeller: Any) -> dict[str, Any]:
     description: dict[str, Any] = {part: _describe_part(getattr(labeller, part)) for part in parts}
     settings = _plain(asdict(labeller.settings))
     del settings["dataset"]
+    if (pictures := _how_read(labeller.settings.pictures)) is not None:
+        settings["pictures"] = pictures
+    else:
+        del settings["pictures"]
     for part, name in (("things", "detector"), ("stuff", "stuff")):
         if description[part].get("settings") == settings[name]:
             del description[part]["settings"]  # the tree has them
     quality = _plain(labeller.quality.to_dict())
     return version | description | {"settings": settings, "quality": quality}
+
+
+def _how_read(pictures: PictureSettings) -> dict[str, Any] | None:
+    """What of it decides labels, None where it is as ever: limits only say what is left out."""
+    chosen = {"stretch": pictures.stretch, "bands": pictures.bands}
+    usual = PictureSettings()
+    return None if chosen == {"stretch": usual.stretch, "bands": usual.bands} else chosen
 
 
 def settings_hash(vocabulary: Vocabulary, described: Mapping[str, Any]) -> str:

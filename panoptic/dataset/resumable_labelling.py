@@ -24,6 +24,7 @@ from panoptic.devices import choose_devices, in_words
 from panoptic.errors import TooManyErrors
 from panoptic.io.progress import Progress, shown
 from panoptic.io.sources import SourceLike, open_source
+from panoptic.io.sources.emptiness import check_not_empty, left_out
 from panoptic.io.writer_lock import only_one
 from panoptic.settings.dataset import DatasetSettings
 from prompts import Vocabulary
@@ -85,6 +86,7 @@ def label_dataset(
     if not len(vocabulary):
         raise ValueError("the vocabulary is empty: ask for at least one thing or stuff word")
     opened = open_source(source, images)
+    check_not_empty(opened)
     prepared = _prepare(labeller, settings, engine)
     fingerprint = settings_hash(vocabulary, prepared.described)
     with (
@@ -100,6 +102,8 @@ def label_dataset(
             tell(0, None)
             if stop.is_set():
                 break
+        if (others := left_out(opened)) is not None:
+            log.info("%s", others)
         done, to_do = store.counts().done, store.manifest.to_do(fingerprint)
         if done:
             log.info("%d labelled already, %d to do", done, to_do)
@@ -139,6 +143,9 @@ class _Run:
             self.labelled += sum(o.error is None and not o.unchanged for o in outcomes)
             for outcome in failures:
                 _left_out(manifest.failure(outcome.id))
+            for outcome in outcomes:
+                if outcome.note is not None:
+                    log.info("%s", outcome.note, extra={"note": True})
             done += len(outcomes)
             tell(done)
             most = self.settings.max_errors

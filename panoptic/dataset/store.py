@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,8 @@ from panoptic.dataset.manifest import Manifest, unit_of
 from panoptic.dataset.tasks import Counts, Failure, SegmentRecord
 from panoptic.errors import DatasetError, ImageError, OutputError, SettingsChangedError
 from panoptic.io.files import content_hash
-from panoptic.io.images import load_image
+from panoptic.io.images import read_picture
+from panoptic.io.picture_settings import PictureSettings
 from panoptic.io.writer_lock import VERDICT, only_one
 from panoptic.results.labelled import VERDICTS, LabelledItem, Split, Verdict
 from panoptic.results.segmentation import PanopticSegmentation
@@ -183,10 +185,16 @@ class DatasetStore:
         unit = unit_of(row)
         if unit.kind == "video":
             return self._video_frame(item.key, unit, frame)
-        data = read_unit(unit)
+        pictures = self._pictures()
+        data = read_unit(unit, pictures.max_bytes)
         if content_hash(data) != row["content"]:
             raise ImageError(f"{item.source!r} has changed since it was labelled")
-        return load_image(data, max_pixels=item.size[0] * item.size[1], name=repr(item.source))
+        return read_picture(data, pictures, repr(item.source)).pixels
+
+    def _pictures(self) -> PictureSettings:
+        """As they were read to be labelled, whatever their size."""
+        asked = self.settings.get("settings", {}).get("pictures", {})
+        return PictureSettings(sys.maxsize, sys.maxsize, sys.maxsize, **asked)
 
     def close(self) -> None:
         self._close_video()

@@ -25,6 +25,7 @@ class Task:
     done: bool = False
     content: str | None = None
     previous: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Outcome:
     segments: tuple[SegmentRecord, ...] = ()
     unchanged: bool = False
     """The content is what it was, so the label that is there was left alone."""
+    note: str | None = None
+    """What is to be said of how the picture was read."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from panoptic.dataset.tasks import Outcome, SegmentRecord, Task
 from panoptic.errors import DatasetError, ImageError
 from panoptic.image_pipeline import ImagePipeline
 from panoptic.io.files import file_hash, to_disk
+from panoptic.io.picture_settings import MAX_VIDEO_BYTES
 from panoptic.io.sources.opening import local_video
 from panoptic.results.segment import Segment
 from panoptic.results.segmentation import PanopticSegmentation
@@ -61,6 +62,7 @@ def label_video(
     vocabulary: Vocabulary,
     files: LabelFiles,
     writers: ThreadPoolExecutor,
+    max_bytes: int = MAX_VIDEO_BYTES,
 ) -> Outcome:
     """Labels a video; memory doesn't grow with its length. ``OSError`` where it can't be written.
 
@@ -72,7 +74,7 @@ def label_video(
     follow = _tracker(labeller)
     if follow is None:
         raise DatasetError(f"{type(labeller).__name__} labels pictures only, and this is a video")
-    with local_video(task.unit) as path:
+    with local_video(task.unit, max_bytes) as path:
         content = file_hash(path)
         if content == task.content:
             return Outcome(task.id, 0.0, content=content, unchanged=True)

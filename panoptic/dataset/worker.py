@@ -24,7 +24,8 @@ from panoptic.dataset.label_files import LabelFiles
 from panoptic.dataset.tasks import Outcome, SegmentRecord, Task
 from panoptic.errors import DatasetError, ImageError, OutputError
 from panoptic.io.files import content_hash
-from panoptic.io.images import header_size, load_image
+from panoptic.io.images import Picture, header_size, read_picture
+from panoptic.io.picture_settings import PictureSettings
 from panoptic.io.sources.opening import read_unit
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.dataset import DatasetSettings
@@ -98,6 +99,7 @@ class Worker:
         self.vocabulary = vocabulary
         self.files = files
         self.settings = settings
+        self.pictures = picture_settings(labeller)
         self._worked = False
         self._failed = 0
 
@@ -179,7 +181,7 @@ class Worker:
         try:
             if task.unit.problem is not None:
                 raise ImageError(task.unit.problem)
-            data = read_unit(task.unit, self.settings.max_bytes)
+            data = read_unit(task.unit, self.pictures.max_bytes)
         except Exception as error:
             return None, None if task.done else _failure(task, error, start)
         content, outcome = content_hash(data), None
@@ -206,21 +208,22 @@ class Worker:
     def _decode(self, batch: list[_File], readers: ThreadPoolExecutor) -> _Batch:
         tasks, pictures, outcomes = [], [], []
         for file, decoded in zip(batch, readers.map(self._decode_one, batch), strict=True):
-            if isinstance(decoded, np.ndarray):
-                tasks.append((file.task, file.content))
-                pictures.append(decoded)
+            if isinstance(decoded, Picture):
+                note = "; ".join(decoded.notes) or None
+                tasks.append((replace(file.task, note=note), file.content))
+                pictures.append(decoded.pixels)
             elif decoded is not None:
                 outcomes.append(decoded)
         return _Batch(tuple(tasks), tuple(pictures), None, tuple(outcomes))
 
-    def _decode_one(self, file: _File) -> np.ndarray | Outcome | None:
+    def _decode_one(self, file: _File) -> Picture | Outcome | None:
         start = time.perf_counter()
         unit = file.task.unit
         try:
-            data = file.data or read_unit(unit, self.settings.max_bytes)
+            data = file.data or read_unit(unit, self.pictures.max_bytes)
             if file.data is None and content_hash(data) != file.content:
                 raise ImageError(f"{unit.source!r} changed while it was read")
-            return load_image(data, max_pixels=self.settings.max_pixels, name=repr(unit.source))
+            return read_picture(data, self.pictures, repr(unit.source))
         except Exception as error:
             return None if file.task.done else _failure(file.task, error, start)
 
@@ -278,18 +281,30 @@ class Worker:
             SegmentRecord(s.id, s.category_id, s.area, s.score, s.quality) for s in result
         )
         size = (result.height, result.width)
-        return Outcome(task.id, seconds, None, content, size, 1, mean_quality(segments), segments)
+        quality = mean_quality(segments)
+        return Outcome(
+            *(task.id, seconds, None, content, size, 1, quality, segments), note=task.note
+        )
 
     def _label_video(self, task: Task, writers: ThreadPoolExecutor) -> Outcome:
         from panoptic.dataset.video_worker import label_video
 
         start = time.perf_counter()
         try:
-            return label_video(self.labeller, task, self.vocabulary, self.files, writers)
+            return label_video(
+                *(self.labeller, task, self.vocabulary, self.files, writers),
+                max_bytes=self.pictures.max_video_bytes,
+            )
         except OutputError:
             raise
         except Exception as error:
             return _failure(task, error, start)
+
+
+def picture_settings(labeller: Any) -> PictureSettings:
+    """How a labeller asks for pictures to be read; else the defaults."""
+    own = getattr(getattr(labeller, "settings", None), "pictures", None)
+    return own if isinstance(own, PictureSettings) else PictureSettings()
 
 
 def mean_quality(segments: Sequence[SegmentRecord]) -> float | None:

@@ -25,6 +25,7 @@ from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.image_ids import ImageIds, image_entry
 from panoptic.formats.writers import JsonLists, close_coco
 from panoptic.io.files import read_json, write_json, write_png
+from panoptic.io.pillow_files import open_png
 from panoptic.results.id_map import ids_to_rgb, rgb_to_ids
 from panoptic.results.labelled import Split
 from panoptic.results.segment import Segment
@@ -35,7 +36,7 @@ from prompts import Vocabulary
 def read_ids(path: Path) -> np.ndarray:
     """The id map (H, W) of one PNG. Raises ``CocoFormatError`` if it is not an 8-bit RGB one."""
     try:
-        with Image.open(path, formats=["PNG"]) as png:
+        with open_png(path) as png:
             if png.mode not in ("RGB", "RGBA"):
                 raise CocoFormatError(f"{str(path)!r}: an RGB PNG was expected, got {png.mode}")
             return rgb_to_ids(np.asarray(png))

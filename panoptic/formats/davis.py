@@ -29,6 +29,7 @@ from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.video_output import VideoInfo, remove_frames
 from panoptic.formats.writers import NameLists
 from panoptic.io.files import read_json, write_json, write_png
+from panoptic.io.pillow_files import open_png
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
@@ -58,7 +59,7 @@ def read_indices(path: Path) -> np.ndarray:
     """The object index of every pixel, uint8 (H, W). Raises ``ValueError`` if it isn't a PNG with
     a palette or of grey values, and ``FileNotFoundError``."""
     try:
-        with Image.open(path, formats=["PNG"]) as png:
+        with open_png(path) as png:
             if png.mode not in ("P", "L"):
                 raise ValueError(f"{str(path)!r}: a palette PNG was expected, got mode {png.mode}")
             return np.asarray(png)

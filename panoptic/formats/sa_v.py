@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
-from PIL import Image
 
 from panoptic.formats.video_output import VideoInfo
 from panoptic.io.files import Journal, read_json, whole_file
+from panoptic.io.pillow_files import open_png
 from panoptic.results.segmentation import PanopticSegmentation
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def read_mask(path: Path) -> np.ndarray:
     """The mask of one object, bool (H, W). Raises ``ValueError`` if the PNG holds several."""
     try:
-        with Image.open(path, formats=["PNG"]) as png:
+        with open_png(path) as png:
             if png.mode not in ("1", "L", "P"):
                 raise ValueError(f"{str(path)!r}: a mask PNG was expected, got mode {png.mode}")
             values = np.asarray(png)

@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from panoptic.errors import ImageError
+from panoptic.io.arrays import CHANNELS
 from panoptic.io.files import quick_hash
-from panoptic.io.images import load_image
+from panoptic.io.frame_reader import FrameReader
+from panoptic.io.picture_settings import PictureSettings
+from panoptic.io.pillow_files import lifted_limit
 from panoptic.io.sources.base import Unit
 from panoptic.io.sources.opening import local_video
+from panoptic.io.tiff_files import is_tiff
 from sam2core.errors import FramesError
 from sam2core.frame_order import frame_range
-from sam2core.frames import FrameSource, IterFrames, PictureFrames, VideoFile, open_frames
-from sam2core.transforms import as_rgb
+from sam2core.frames import FrameSource, IterFrames, PictureFrames, open_frames, pictures_of
 
 DEFAULT_FPS = 25.0
 """For pictures, which have no pace of their own."""
@@ -48,13 +52,21 @@ class VideoInput:
     copies: ExitStack | None = None
 
     @classmethod
-    def of(cls, video: Any, name: str = "", fps: float | None = None) -> VideoInput:
+    def of(
+        cls,
+        video: Any,
+        name: str = "",
+        fps: float | None = None,
+        pictures: PictureSettings | None = None,
+    ) -> VideoInput:
         """Opens whatever holds frames.
 
         ``video`` is a path (a video file, a folder of pictures, an animated picture), an array or
-        a sequence of pictures, an iterator or ``IterFrames`` (a live stream), a source of frames,
-        a ``Unit`` of a data set, or a ``VideoInput``, which is given back. ``fps`` is the pace of
-        what has none of its own. Pictures are read as ``load_image`` reads them.
+        a tensor of frames, a sequence of pictures, an iterator or ``IterFrames`` (a live stream),
+        a source of frames, a ``Unit`` of a data set, or a ``VideoInput``, which is given back.
+        ``fps`` is the pace of what has none of its own. Each frame is read as ``load_image`` reads
+        it with the settings ``pictures``; what has more than 8 bits gets one range of values for
+        all frames. Animated pictures have their own times.
 
         Raises ``FramesError`` (a ``ValueError``) where there are no frames, and ``ImageError``
         (one, too) for a unit that can't be read; warns with ``FramesWarning`` where some are
@@ -63,16 +75,23 @@ class VideoInput:
         if isinstance(video, VideoInput):
             return video
         if isinstance(video, Unit):
-            return _of_unit(video, name, fps)
+            return _of_unit(video, name, fps, pictures)
         if isinstance(video, str | os.PathLike):
-            return _of_path(Path(video), name, fps)
+            return _of_path(Path(video), name, fps, pictures)
         source: FrameSource | IterFrames
+        read = FrameReader(pictures)
         if isinstance(video, IterFrames):
             source = video
         elif isinstance(video, Iterator):
-            source = IterFrames(video, frame_pixels)
+            source = IterFrames(video, read)
+        elif hasattr(video, "ndim"):
+            frames = _frames_of_array(video)
+            read.settle(_some(frames))
+            source = PictureFrames(frames, read=read)
         else:
-            source = open_frames(video, frame_pixels)
+            if isinstance(video, Sequence):
+                read.settle(_some(video))
+            source = open_frames(video, read)
         times = getattr(source, "times", None)
         times = None if times is None else np.asarray(times, np.float64)
         own = getattr(source, "fps", None)
@@ -120,40 +139,96 @@ class VideoInput:
         return index / self.fps if self.times is None else float(self.times[index])
 
 
-def frame_pixels(picture: Any) -> np.ndarray:
-    """One frame as RGB uint8 (H, W, 3): uint8 arrays and tensors (on any device) as they are, all
-    else as ``load_image`` reads it. Raises ``ValueError`` where that is not possible."""
-    if isinstance(picture, str | os.PathLike):
-        return load_image(picture, name=os.fspath(picture))
-    if isinstance(picture, np.ndarray) or hasattr(picture, "__array__"):
-        return as_rgb(picture)
-    return load_image(picture)
+def _frames_of_array(array: Any) -> list[Any]:
+    """The pictures of an array or a tensor of frames, none of them read."""
+    shape = tuple(array.shape)
+    if len(shape) not in (3, 4) or 0 in shape:
+        raise FramesError(
+            f"an array of frames must be (T, H, W, 3) or (T, H, W), a tensor may be (T, 3, H, W); "
+            f"got {array.dtype} {shape}"
+        )
+    one = shape[-1] in CHANNELS or (hasattr(array, "detach") and shape[0] in CHANNELS)
+    if len(shape) == 3 and one:
+        raise FramesError(
+            f"got one picture of shape {shape}, or grey frames of few pixels, where frames "
+            "(T, H, W, 3) are expected; give a list of one picture, or picture[None]"
+        )
+    return list(array)
 
 
-def _of_unit(unit: Unit, name: str, fps: float | None) -> VideoInput:
+def _of_unit(
+    unit: Unit, name: str, fps: float | None, pictures: PictureSettings | None
+) -> VideoInput:
+    most = (pictures or PictureSettings()).max_video_bytes
     with ExitStack() as stack:
-        path = stack.enter_context(local_video(unit))
+        path = stack.enter_context(local_video(unit, most))
         try:
-            opened = _of_path(path, name or unit.name, fps)
+            opened = _of_path(path, name or unit.name, fps, pictures)
         except ValueError as error:
             raise ImageError(f"{unit.source!r} can't be opened: {error}") from error
         return replace(opened, copies=stack.pop_all())
 
 
-def _of_path(path: Path, name: str, fps: float | None) -> VideoInput:
-    source = open_frames(path, frame_pixels)
+def _of_path(
+    path: Path, name: str, fps: float | None, pictures: PictureSettings | None
+) -> VideoInput:
+    read = FrameReader(pictures)
+    source = _open(path, read)
     name = name or (path.resolve().name if path.is_dir() else path.stem)
-    if isinstance(source, VideoFile):
-        return VideoInput(name, source, source.fps, source.times, quick_hash(path))
-    return VideoInput(name, source, fps or DEFAULT_FPS, None, quick_hash(path))
+    own, times = getattr(source, "fps", None), getattr(source, "times", None)
+    return VideoInput(name, source, own or fps or DEFAULT_FPS, times, quick_hash(path))
 
 
-def join_clips(paths: Sequence[Path], name: str = "", fps: float | None = None) -> VideoInput:
+def _open(path: Path, read: FrameReader) -> FrameSource:
+    if path.is_dir():
+        read.settle(_some(pictures_of(path)))
+        return open_frames(path, read)
+    try:
+        with path.open("rb") as stream:
+            tiff = is_tiff(stream.read(16))
+    except OSError:  # told by what opens it
+        tiff = False
+    if tiff:
+        with lifted_limit():
+            try:
+                read.settle(_some_pages(path))
+            except (OSError, SyntaxError):  # Pillow doesn't know it, and we may
+                return PictureFrames([path], [str(path)], read)
+    with lifted_limit():
+        return open_frames(path, read)
+
+
+_PROBES = 5
+"""Frames by which the range of values of a clip is chosen."""
+
+
+def _some(frames: Sequence[Any]) -> list[Any]:
+    """A few from the first to the last."""
+    return [frames[place] for place in _places(len(frames))]
+
+
+def _some_pages(path: Path) -> Iterator[Any]:
+    with Image.open(path) as picture:
+        for place in _places(int(getattr(picture, "n_frames", 1))):
+            picture.seek(place)
+            yield picture
+
+
+def _places(count: int) -> list[int]:
+    return list(dict.fromkeys(np.linspace(0, count - 1, min(_PROBES, count)).astype(int).tolist()))
+
+
+def join_clips(
+    paths: Sequence[Path],
+    name: str = "",
+    fps: float | None = None,
+    pictures: PictureSettings | None = None,
+) -> VideoInput:
     """Clips one after the other as one video, at the pace of the first.
 
     Raises ``FramesError`` if one can't be read or their sizes differ.
     """
-    clips = [VideoInput.of(path, fps=fps) for path in paths]
+    clips = [VideoInput.of(path, fps=fps, pictures=pictures) for path in paths]
     if not clips:
         raise FramesError("there are no clips to join")
     sources: list[FrameSource] = []

@@ -7,67 +7,117 @@ formats), and a picture's size is read and judged before its pixels are.
 from __future__ import annotations
 
 import io
+import logging
 import os
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from panoptic.errors import ImageError, ImageNotFoundError, ImageTooLargeError, UnreadableImageError
+from panoptic.errors import ImageError, ImageNotFoundError, UnreadableImageError
+from panoptic.io.arrays import array_pixels, on_white
+from panoptic.io.deep_pictures import (
+    declared_range,
+    deep_pixels,
+    deep_png_format,
+    is_deep,
+    read_deep_png,
+)
+from panoptic.io.picture_settings import MAX_PIXELS, PictureSettings, check_size
+from panoptic.io.pillow_files import lifted_limit, open_picture, pictures_in, readable_formats
+from panoptic.io.tiff_files import is_tiff, read_deep_tiff
+from panoptic.io.value_range import RawPixels, Scaled, to_eight_bits
 
-# Pillow's own threshold of doubt, a quarter of a gigabyte of RGB. A few kilobytes of PNG can
-# claim any size; a picture that really is larger is welcome when the caller says so.
-MAX_PIXELS = 89_478_485
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    ImageLike = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
+    """What ``load_image`` reads."""
+else:
+    ImageLike = Any
+
+__all__ = ["MAX_PIXELS", "ImageLike", "Picture", "header_size", "load_image", "read_picture"]
+
+log = logging.getLogger("panoptic.pictures")
 
 
-# Formats with a signature of their own, so that no text file passes as a picture.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+@dataclass(frozen=True)
+class Picture:
+    """``pixels`` are RGB uint8 (H, W, 3); ``notes`` say what was chosen to get there, where it
+    doesn't go without saying.
 
-ImageLike = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
-"""What ``load_image`` reads."""
+    Where there were more than 8 bits, ``low`` became 0 and ``high`` 255, and ``clipped`` is the
+    share of values that lie outside of that.
+    """
+
+    pixels: np.ndarray
+    notes: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    clipped: float = 0.0
 
 
 def load_image(
     source: ImageLike,
     *,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
     name: str | None = None,
+    settings: PictureSettings | None = None,
 ) -> np.ndarray:
     """The picture as RGB uint8 (H, W, 3), upright, C-contiguous.
 
-    ``source`` is a file, its bytes, an open binary file, a PIL picture or an array: (H, W),
-    (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of bool, integers 0 to 255, uint16 (0 to 65535) or
-    floats 0 to 1. ``name`` is what errors call a picture that has no file name.
+    ``source`` is a file, its bytes, an open binary file, a PIL picture, an array or a tensor:
+    (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, tensors also with channels first, of bool,
+    integers 0 to 255, uint16 or floats 0 to 1. ``name`` is what errors call a picture that has no
+    file name. ``max_pixels`` takes the place of that of the settings.
 
     - EXIF orientation is applied, so the result is as a viewer shows it.
     - Transparent parts are put on white; what lies under them is not for the eye.
-    - Grey becomes RGB. 16 bits are scaled to 8, the whole range to the whole range.
+    - Grey becomes RGB. More than 8 bits become 8 as ``settings.stretch`` says.
     - CMYK, YCbCr, Lab, HSV and palettes become RGB; colour profiles are not applied.
     - Of animations and multi-page files the first picture counts.
+
+    What was chosen on the way, such as a range of values, goes to the log ``panoptic.pictures`` as
+    a warning.
 
     Raises ``ImageError`` (a ``ValueError``): ``ImageNotFoundError``, ``ImageTooLargeError``
     above ``max_pixels``, ``UnreadableImageError`` for damaged files and for what is no picture.
     """
-    if isinstance(source, np.ndarray):
-        label = name or f"array of {source.dtype} {source.shape}"
-        pixels = _from_array(source, label)
-        _check_size(pixels.shape[1], pixels.shape[0], max_pixels, label)
-        return pixels
+    settings = settings or PictureSettings()
+    if max_pixels is not None:
+        settings = replace(settings, max_pixels=max_pixels)
+    picture = read_picture(source, settings, name)
+    for note in picture.notes:
+        log.warning("%s", note)
+    return picture.pixels
+
+
+def read_picture(
+    source: ImageLike, settings: PictureSettings | None = None, name: str | None = None
+) -> Picture:
+    """As :func:`load_image`, with what there is to say of it. Nothing is logged."""
+    settings = settings or PictureSettings()
     if isinstance(source, Image.Image):
         label = name or repr(getattr(source, "filename", "") or f"PIL picture of {source.mode}")
-        return _decode(source, max_pixels, label)
+        with lifted_limit():
+            return _decode(source, settings, label)
     if isinstance(source, str | os.PathLike):
-        return _from_file(Path(source), max_pixels, name or repr(os.fspath(source)))
+        return _from_file(Path(source), settings, name or repr(os.fspath(source)))
     if isinstance(source, bytes):
-        return _from_stream(io.BytesIO(source), max_pixels, name or f"{len(source)} bytes")
-    if hasattr(source, "read"):
-        return _from_stream(source, max_pixels, name or repr(getattr(source, "name", "stream")))
-    raise ImageError(
-        "a picture is a path, bytes, a binary file, a PIL picture or a numpy array (H, W, 3), "
-        f"got {type(source).__name__}"
-    )
+        return _from_stream(io.BytesIO(source), settings, name or f"{len(source)} bytes")
+    if not isinstance(source, np.ndarray) and hasattr(source, "read"):
+        label = name or repr(getattr(source, "name", "stream"))
+        try:
+            stream: Any = source
+            stream = stream if stream.seekable() else io.BytesIO(stream.read())
+        except (OSError, ValueError) as error:
+            raise UnreadableImageError(f"{label} can't be read: {error}") from error
+        return _from_stream(stream, settings, label)
+    raw, label = array_pixels(source, settings, name)
+    check_size(raw.values.shape[1], raw.values.shape[0], settings, label)
+    return _picture(raw, settings, label)
 
 
 def header_size(data: bytes) -> tuple[int, int]:
@@ -76,16 +126,16 @@ def header_size(data: bytes) -> tuple[int, int]:
     (0, 0) where there is no such header; ``load_image`` says what is wrong then.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_readable_formats()) as picture:
+        with lifted_limit(), Image.open(io.BytesIO(data), formats=readable_formats()) as picture:
             return picture.size[1], picture.size[0]
-    except Exception:  # see _from_stream
+    except Exception:  # see open_picture
         return 0, 0
 
 
-def _from_file(path: Path, max_pixels: int, label: str) -> np.ndarray:
+def _from_file(path: Path, settings: PictureSettings, label: str) -> Picture:
     try:
         with path.open("rb") as stream:
-            return _from_stream(stream, max_pixels, label)
+            return _from_stream(stream, settings, label)
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -95,47 +145,46 @@ def _from_file(path: Path, max_pixels: int, label: str) -> np.ndarray:
         raise UnreadableImageError(f"{label} cannot be opened: {reason}") from error
 
 
-def _from_stream(stream: BinaryIO, max_pixels: int, label: str) -> np.ndarray:
-    try:
-        picture = Image.open(stream, formats=_readable_formats())
-    except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(f"{label}: {error}") from error
-    except Exception as error:
-        # Pillow's readers raise OSError, SyntaxError, ValueError, struct.error and others on
-        # hostile headers; none of them may end a run over a thousand files.
-        if not stream.seekable() or not stream.seek(0, io.SEEK_END):
-            raise UnreadableImageError(f"{label} is empty") from error
-        reason = "no picture of a known format" if isinstance(error, OSError) else error
-        raise UnreadableImageError(f"{label}: {reason}") from error
-    with picture:
-        return _decode(picture, max_pixels, label)
+def _from_stream(stream: BinaryIO, settings: PictureSettings, label: str) -> Picture:
+    start = stream.tell()
+    head = stream.read(16)
+    stream.seek(start)
+    if start:  # whatever reads it goes back to 0
+        stream = io.BytesIO(stream.read())
+    with lifted_limit():
+        if is_tiff(head):
+            deep = read_deep_tiff(stream, settings, label)
+            if deep is not None:
+                return _picture(deep.raw, settings, label, deep.orientation)
+            stream.seek(0)
+        with open_picture(stream, label) as picture:
+            if (pixels := deep_png_format(picture)) is None:
+                return _decode(picture, settings, label)
+            shallow = _decode(picture, settings, label)
+            orientation = _orientation(picture)
+        if (raw := read_deep_png(stream, pixels)) is None:
+            return shallow
+    return _picture(raw, settings, label, orientation, shallow.notes)
 
 
-@cache
-def _readable_formats() -> tuple[str, ...]:
-    Image.init()  # without it Pillow knows only its five oldest formats here
-    return tuple(format for format in _FORMATS if format in Image.OPEN)
-
-
-def _decode(picture: Image.Image, max_pixels: int, label: str) -> np.ndarray:
-    _check_size(*picture.size, max_pixels, label)
+def _decode(picture: Image.Image, settings: PictureSettings, label: str) -> Picture:
+    check_size(*picture.size, settings, label)
+    notes: tuple[str, ...] = ()
+    if getattr(picture, "tell", int)() == 0 and (count := pictures_in(picture)) > 1:
+        notes = (f"{label} holds {count} pictures, and the first is taken: `panoptic video` takes "
+                 "all",)  # fmt: skip
+    declared = declared_range(picture)
     try:
         picture.load()
+        if is_deep(picture):
+            raw = deep_pixels(picture, declared)
+            return _picture(raw, settings, label, _orientation(picture), notes)
         upright = _upright(picture)
-        return np.ascontiguousarray(_to_rgb(upright, label))
+        return Picture(np.ascontiguousarray(_to_rgb(upright)), notes)
     except ImageError:
         raise
-    except Exception as error:  # see _from_stream
+    except Exception as error:  # see open_picture
         raise UnreadableImageError(f"{label} is damaged: {error}") from error
-
-
-def _check_size(width: int, height: int, max_pixels: int, label: str) -> None:
-    if width * height > max_pixels:
-        raise ImageTooLargeError(
-            f"{label} has {width} x {height} pixels, more than max_pixels={max_pixels:,}"
-        )
-    if not width or not height:
-        raise UnreadableImageError(f"{label} has no pixels ({width} x {height})")
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -145,58 +194,45 @@ def _upright(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def _to_rgb(picture: Image.Image, label: str) -> np.ndarray:
-    if picture.mode.startswith("I;16"):
-        return _from_array(np.asarray(picture).astype(np.uint16), label)
-    if picture.mode == "I":  # Pillow's older name for 16-bit PNG, and 32-bit TIFF
-        values = np.asarray(picture)
-        if values.min() < 0 or values.max() > 65_535:
-            raise UnreadableImageError(f"{label}: 32-bit values, only 8 and 16 bits can be scaled")
-        return _from_array(values.astype(np.uint16), label)
-    if picture.mode == "F":
-        return _from_array(np.asarray(picture), label)
+def _orientation(picture: Image.Image) -> int:
+    try:
+        value = picture.getexif().get(0x0112, 1)
+    except Exception:  # see _upright
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _to_rgb(picture: Image.Image) -> np.ndarray:
     if picture.has_transparency_data:
-        return _on_white(np.asarray(picture.convert("RGBA")))
+        return on_white(np.asarray(picture.convert("RGBA")))
     return np.asarray(picture.convert("RGB"))
 
 
-def _on_white(rgba: np.ndarray) -> np.ndarray:
-    alpha = rgba[..., 3:].astype(np.uint16)
-    mixed = rgba[..., :3] * alpha + 255 * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)
+_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False),
+          7: (1, True), 8: (1, False)}  # fmt: skip
+"""Quarter turns to the left that EXIF's orientations take, after which what is mirrored is turned
+over from left to right."""
 
 
-def _from_array(array: np.ndarray, label: str) -> np.ndarray:
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
-        hint = ""
-        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
-            hint = "; channels come last: array.transpose(1, 2, 0)"
-        raise ImageError(f"{label}: expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
-    pixels = _to_bytes(array, label)
-    if pixels.shape[2] == 4:
-        return _on_white(pixels)
+def _picture(
+    raw: RawPixels,
+    settings: PictureSettings,
+    label: str,
+    orientation: int = 1,
+    notes: tuple[str, ...] = (),
+) -> Picture:
+    scaled: Scaled = to_eight_bits(raw, settings, label)
+    pixels = on_white(scaled.pixels) if raw.alpha else scaled.pixels
+    turns, mirrored = _TURNS.get(orientation, (0, False))
+    pixels = np.rot90(pixels, turns)
+    pixels = pixels[:, ::-1] if mirrored else pixels
+    said = [note for note in (*raw.notes, scaled.note) if note]
+    more = (f"{label}: {'; '.join(said)} (the setting pictures.stretch)",) if said else ()
+    if raw.colour.dtype == np.uint8:
+        return Picture(as_rgb(pixels), (*notes, *more))
+    return Picture(as_rgb(pixels), (*notes, *more), scaled.low, scaled.high, scaled.clipped)
+
+
+def as_rgb(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 1) or (H, W, 3) as RGB, C-contiguous."""
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
-
-
-def _to_bytes(array: np.ndarray, label: str) -> np.ndarray:
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == bool:
-        return array.astype(np.uint8) * 255
-    if array.dtype == np.uint16:
-        return ((array.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)
-    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
-        raise ImageError(f"{label}: pixels must be numbers")
-    low, high = array.min(), array.max()
-    if np.issubdtype(array.dtype, np.floating):
-        if not (low >= 0 and high <= 1):  # also where there is a nan
-            raise ImageError(
-                f"{label}: float pixels must be 0 to 1, got {low} to {high}; "
-                "convert pixels of 0 to 255 with .astype('uint8')"
-            )
-        return np.round(array * 255).astype(np.uint8)
-    if low < 0 or high > 255:
-        raise ImageError(f"{label}: integer pixels must be 0 to 255, got {low} to {high}")
-    return array.astype(np.uint8)

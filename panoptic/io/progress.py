@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from panoptic.io.terminal_text import HarmlessStream, harmless, unfiltered
+
 Progress = Callable[[int, int | None], object]
 """Is called with how much is done and how much there is, None while that isn't known."""
 
@@ -55,7 +57,7 @@ class ProgressBar:
         )
         from rich.progress import Progress as Bars
 
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, file=unfiltered(sys.stderr))
         # rich alone would take FORCE_COLOR, which is for colours, for a terminal.
         terminal = self._console.is_terminal and _is_terminal(sys.stderr)
         notebook = self._console.is_jupyter and find_spec("ipywidgets") is not None
@@ -76,10 +78,16 @@ class ProgressBar:
         self._shows = False
 
     def __enter__(self) -> ProgressBar:
+        from rich.file_proxy import FileProxy
+
         self._shows = not self._bars.disable and self._one.acquire(blocking=False)
         if self._shows:
             atexit.register(self._bars.stop)  # of a generator that nobody ran to its end
             self._bars.start()
+            # What is printed now goes to rich, which would take escapes in it for its own.
+            redirected = [n for n in ("stdout", "stderr") if isinstance(getattr(sys, n), FileProxy)]
+            for name in redirected:
+                setattr(sys, name, HarmlessStream(getattr(sys, name)))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,7 +106,7 @@ class ProgressBar:
 
     def say(self, text: str) -> None:
         """A line on stderr, above the bar."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from panoptic.io.images import MAX_PIXELS
-from panoptic.io.sources.opening import MAX_BYTES
-
 Engine = Literal["local", "ray"]
 ENGINES = ("local", "ray")
 
@@ -38,18 +35,11 @@ class DatasetSettings:
     """What runs the workers: processes of this machine, or a Ray cluster."""
     max_errors: int | None = None
     """End the run when more items than this are broken; None: never."""
-    max_pixels: int = MAX_PIXELS
-    """Pictures with more are broken items, such as decompression bombs."""
-    max_bytes: int = MAX_BYTES
-    """Picture files that are larger are broken items."""
     redo: bool = False
     """Label anew what was labelled with other words, models or settings."""
 
     def __post_init__(self) -> None:
-        for name in (
-            *("batch", "chunk", "batch_pixels", "ahead", "readers", "writers", "workers"),
-            *("max_pixels", "max_bytes"),
-        ):
+        for name in ("batch", "chunk", "batch_pixels", "ahead", "readers", "writers", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.max_errors is not None and self.max_errors < 0:

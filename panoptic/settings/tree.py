@@ -10,6 +10,7 @@ from typing import Any
 from detectors.base import ThingSettings
 from detectors.clipseg import StuffSettings
 from panoptic.io.files import write_text
+from panoptic.io.picture_settings import PictureSettings
 from panoptic.settings.compose import MergeSettings, StuffMaskSettings
 from panoptic.settings.dataset import DatasetSettings
 from panoptic.settings.keys import changed, checked, keys_of, values_of
@@ -27,6 +28,8 @@ class Settings:
     By key, with dots between the names: ``settings.changed({"video.detect_every": 3})``.
     """
 
+    pictures: PictureSettings = field(default_factory=PictureSettings)
+    """How pictures and frames are read: how large they may be, how more than 8 bits become 8."""
     detector: ThingSettings = field(default_factory=ThingSettings)
     """The detector of things: which of its boxes are kept. The defaults are Grounding DINO's; a
     preset and another detector bring their own."""

@@ -45,7 +45,7 @@ class FileSession:
         folder: str | Path | None = None,
     ) -> None:
         self.pipeline = pipeline
-        self.video = VideoInput.of(video)
+        self.video = VideoInput.of(video, pictures=pipeline.settings.pictures)
         self.source = self.video.at_hand
         self.session = VideoSession(pipeline, vocabulary, settings)
         self.vocabulary, self.settings = vocabulary, self.session.settings

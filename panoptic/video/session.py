@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panoptic.io.clips import frame_pixels
+from panoptic.io.frame_reader import FrameReader
 from panoptic.results.frame import Event, EventKind, PanopticFrame
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
@@ -56,6 +56,7 @@ class VideoSession:
         self.tracker = VideoTracker(
             pipeline.segmenter.model, settings=tracker_settings(self.settings)
         )
+        self._read = FrameReader(pipeline.settings.pictures)
         self._cuts = CutDetector(self.settings.cut_distance, self.settings.cut_ratio)
         self._since_detection = 0
         self._unlabelled = 1.0
@@ -81,7 +82,7 @@ class VideoSession:
         ``time`` is its time in seconds, where it is known. ``ValueError`` for a frame of another
         size than the first one.
         """
-        rgb = frame_pixels(image)
+        rgb = self._read(image)
         self._check_size((rgb.shape[0], rgb.shape[1]))
         events: list[Event] = []
         index, first = self.frame_index + 1, self.frame_index < 0

@@ -27,7 +27,7 @@ def track(
     progress: bool | Progress = True,
 ) -> Iterator[PanopticFrame]:
     """See ``PanopticPipeline.track``."""
-    video = VideoInput.of(video)
+    video = VideoInput.of(video, pictures=pipeline.settings.pictures)
     if both_ways and video.is_live:
         raise ValueError(
             "both_ways goes back in the video, which a stream of frames can't: give a file, a "

@@ -107,8 +107,14 @@ def test_pictures_of_every_kind_are_taken(segmenter, tmp_path):
     for picture in (PICTURE, Image.fromarray(PICTURE), tmp_path / "a.png", str(tmp_path / "a.png")):
         assert torch.equal(to_pixels(as_rgb(picture), 64), expected)
     assert as_rgb(PICTURE[..., 0]).shape == (48, 80, 3)
-    alpha = np.dstack([PICTURE, np.zeros((48, 80), np.uint8)])
-    assert np.array_equal(as_rgb(alpha), PICTURE)
+    alpha = np.dstack([PICTURE, np.full((48, 80), 255, np.uint8)])
+    alpha[0, 0, 3] = 0  # what lies under it is not to be seen
+    for given in (alpha, Image.fromarray(alpha)):
+        assert np.array_equal(as_rgb(given)[1:], PICTURE[1:])
+        assert as_rgb(given)[0, 0].tolist() == [255, 255, 255]
+    deep = Image.fromarray(np.full((4, 4), 40_000, np.uint16))
+    with pytest.raises(ValueError, match=r"more than 8 bits.*panoptic\.load_image"):
+        as_rgb(deep)
     grey = Image.fromarray(PICTURE).convert("L")
     assert as_rgb(grey).shape == (48, 80, 3)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -32,7 +32,10 @@ def open_source(given: SourceLike, images: str | os.PathLike[str] | None = None)
     paths and URLs. Raises ``SourceError`` for what is none of these.
     """
     if not isinstance(given, str | os.PathLike):
-        return cast(Source, given) if hasattr(given, "label") else SequenceSource(given)
+        if hasattr(given, "label"):
+            return cast(Source, given)
+        # Listed more than once, which an iterator can't be.
+        return SequenceSource(tuple(given) if isinstance(given, Iterator) else given)
     text = os.fspath(given)
     if images is not None and not text.endswith(".json"):
         raise SourceError(f"a folder of images belongs to a COCO JSON, not to {text!r}")

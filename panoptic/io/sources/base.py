@@ -33,7 +33,7 @@ class Unit:
 
 IMAGE_ENDINGS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
-    | {".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"}
+    | {".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}
 )
 
 
@@ -41,6 +41,15 @@ VIDEO_ENDINGS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".m2ts", ".flv"}
     | {".ogv", ".3gp"}
 )
+
+
+UNREAD_ENDINGS = frozenset(
+    {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".kdc", ".nef", ".nrw", ".orf", ".pef"}
+    | {".raf", ".raw", ".rw2", ".sr2", ".srw", ".x3f", ".ai", ".dcm", ".eps", ".exr", ".fits"}
+    | {".hdr", ".ico", ".jxl", ".jxr", ".pdf", ".psd", ".svg", ".tga", ".xcf", ".dav", ".ts"}
+    | {".mts", ".rm", ".rmvb", ".vob", ".mxf", ".asf", ".f4v", ".qt", ".y4m", ".braw", ".r3d"}
+)
+"""Pictures and videos of which a source says that they are left out."""
 
 
 SHARD_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from panoptic.errors import SourceError
 from panoptic.io.sources.base import Unit, is_shard, kind_of
+from panoptic.io.sources.own_files import OwnFiles
 
 _MANIFEST = "manifest.sqlite"
+OUTPUT = "output of this program"
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -20,14 +23,17 @@ class FolderSource:
     """All pictures and videos below a folder.
 
     Links are followed, but each folder is looked through once, so loops end. Hidden files and
-    folders are left out, and so are folders that are labelled data sets themselves: their PNGs
-    are labels. With ``pattern``, only files whose path below ``folder`` matches; then shards are
-    listed as well, for the caller to open.
+    folders are left out, and so is what this program wrote: labelled data sets, whose PNGs are
+    labels, and overlays and labels of other commands. With ``pattern``, only files whose path
+    below ``folder`` matches; then shards are listed as well, for the caller to open.
     """
 
     folder: Path
     pattern: str | None = None
     _regex: re.Pattern[str] | None = field(init=False, default=None, repr=False)
+    others: Counter[str] = field(init=False, default_factory=Counter, repr=False, compare=False)
+    """Of the last time it was listed, the files that are neither pictures nor videos, by ending;
+    what was written as output by this program, as ``OUTPUT``."""
 
     def __post_init__(self) -> None:
         if self.pattern is not None:
@@ -40,32 +46,41 @@ class FolderSource:
     def __iter__(self) -> Iterator[Unit]:
         from panoptic.io.sources.shards import TarSource
 
+        self.others.clear()
         for path, stamp in self.paths():
             name = os.path.relpath(path, self.folder).replace(os.sep, "/")
             if self._regex is not None and is_shard(name):
                 yield from TarSource(path)
             elif kind := kind_of(name):
                 yield Unit(name, os.path.abspath(path), kind, stamp=stamp)
+            else:
+                self.others[os.path.splitext(name)[1].lower()] += 1
 
     def paths(self) -> Iterator[tuple[str, str]]:
         """(path, stamp) of every file that matches, whatever it is."""
         if not self.folder.is_dir():
             raise SourceError(f"{str(self.folder)!r} is not a folder")
         visited: set[tuple[int, int]] = set()
-        stack = [os.fspath(self.folder)]
+        stack: list[tuple[str, OwnFiles | None]] = [(os.fspath(self.folder), None)]
         while stack:
-            folder = stack.pop()
+            folder, above = stack.pop()
             try:
                 with os.scandir(folder) as entries:
                     seen = os.stat(folder)
-                    if (seen.st_dev, seen.st_ino) in visited or _is_dataset(folder):
+                    if (seen.st_dev, seen.st_ino) in visited:
                         continue
                     visited.add((seen.st_dev, seen.st_ino))
+                    if _is_dataset(folder):
+                        self.others[OUTPUT] += 1
+                        continue
+                    ours = OwnFiles.of(folder) or above
                     below = []
                     for entry in entries:
                         if self._is_hidden(entry.name):
                             continue
-                        if _is_folder(entry):
+                        if ours is not None and ours.has(entry.path):
+                            self.others[OUTPUT] += 1
+                        elif _is_folder(entry):
                             below.append(entry.path)
                         elif self._matches(entry.path):
                             yield entry.path, _stamp(entry)
@@ -74,7 +89,7 @@ class FolderSource:
                     raise SourceError(f"{folder!r} can't be read: {error.strerror}") from error
                 continue  # below it is nothing that we may read
             # Sorted, so that of two ways to one folder always the same is gone.
-            stack += sorted(below, reverse=True)
+            stack += [(path, ours) for path in sorted(below, reverse=True)]
 
     def _is_hidden(self, name: str) -> bool:
         return name.startswith(".")

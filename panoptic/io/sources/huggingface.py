@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from panoptic.errors import ImageError, SourceError, UnreadableImageError
+from panoptic.io.picture_settings import too_large
 from panoptic.io.sources.base import Unit
 from panoptic_anything import how_to_install
 
@@ -64,7 +65,7 @@ def read_row(source: str, max_bytes: int) -> bytes:
     if not data:
         raise UnreadableImageError(f"{source!r} holds no picture")
     if len(data) > max_bytes:
-        raise ImageError(f"{source!r} is larger than {max_bytes:,} bytes")
+        raise too_large(repr(source), max_bytes, "max_bytes")
     return data
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from panoptic.errors import ImageError, ImageNotFoundError, UnreadableImageError
+from panoptic.io.picture_settings import MAX_BYTES, MAX_VIDEO_BYTES, too_large
 from panoptic.io.sources.base import Unit
 
-MAX_BYTES = 512 * 2**20
-"""The largest picture file that is read; the pixels in it have a limit of their own."""
 _BLOCK = 1 << 20
 
 
@@ -35,15 +33,18 @@ def read_unit(unit: Unit, max_bytes: int = MAX_BYTES) -> bytes:
     if unit.span is not None and len(data) < min(unit.span[1], max_bytes):
         raise UnreadableImageError(f"{label} ends within {unit.name!r}")
     if len(data) > max_bytes:
-        raise ImageError(f"{label} is larger than {max_bytes:,} bytes")
+        raise too_large(label, max_bytes, "max_bytes")
     if not data:
         raise UnreadableImageError(f"{label} is empty")
     return data
 
 
 @contextmanager
-def local_video(unit: Unit) -> Iterator[Path]:
-    """A unit as a file on this machine: itself, or a copy for the time of the block."""
+def local_video(unit: Unit, max_bytes: int = MAX_VIDEO_BYTES) -> Iterator[Path]:
+    """A unit as a file on this machine: itself, or a copy for the time of the block.
+
+    ``ImageError`` says why it can't be read, or copied: where it has more than ``max_bytes``.
+    """
     if unit.span is None and not is_url(unit.source):
         with _open(unit, repr(unit.source)):
             yield Path(unit.source)
@@ -51,8 +52,9 @@ def local_video(unit: Unit) -> Iterator[Path]:
     ending = os.path.splitext(unit.name)[1]
     with tempfile.TemporaryDirectory(prefix="panoptic-") as folder:
         path = Path(folder) / f"video{ending if ending[1:].isalnum() else ''}"
-        with _open(unit, repr(unit.source)) as stream, path.open("wb") as copy:
-            shutil.copyfileobj(stream, copy, _BLOCK)
+        label = repr(unit.source)
+        with _open(unit, label) as stream, path.open("wb") as copy:
+            _copy(stream, copy, max_bytes, label)
         yield path
 
 
@@ -102,12 +104,25 @@ def _binary() -> int:
 
 
 def _read(stream: Any, most: int, label: str) -> bytes:
+    return b"".join(_blocks(stream, most, label))
+
+
+def _copy(stream: Any, copy: BinaryIO, most: int, label: str) -> None:
+    left = most
+    for block in _blocks(stream, most + 1, label):
+        left -= len(block)
+        if left < 0:
+            raise too_large(label, most, "max_video_bytes")
+        copy.write(block)
+
+
+def _blocks(stream: Any, most: int, label: str) -> Iterator[bytes]:
+    """At most so many bytes, whatever the other side says of its size."""
     try:
-        parts, left = [], most
+        left = most
         while left > 0 and (block := stream.read(min(_BLOCK, left))):
-            parts.append(block)
+            yield block
             left -= len(block)
-        return b"".join(parts)
     except ImageError:
         raise
     except Exception as error:  # whatever a network's library raises

@@ -8,6 +8,7 @@ import os
 import struct
 import sys
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,19 @@ from PIL import Image
 
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.settings.dataset import DatasetSettings
+from panoptic.settings.tree import Settings
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, contents, picture
 
 BAD, GOOD = 1000, 60
-SETTINGS = DatasetSettings(max_pixels=1_000_000, max_bytes=2_000_000)
+SETTINGS = DatasetSettings()
+LIMITS = Settings().changed({"pictures.max_pixels": 1_000_000, "pictures.max_bytes": 2_000_000})
+
+
+@dataclass(frozen=True)
+class CarefulLabeller(ColourLabeller):
+    """Reads no large pictures."""
+
+    settings: Settings = LIMITS
 
 
 def encoded(seed: int, format: str = "PNG") -> bytes:
@@ -96,12 +106,12 @@ def test_a_thousand_bad_files_among_good_ones(tmp_path):
         (good if is_good else bad).add(name)
     assert len(bad) == BAD
     before = everything_else(tmp_path, out)
-    run = label_dataset(ColourLabeller(), source, WORDS, out, settings=SETTINGS)
+    run = label_dataset(CarefulLabeller(), source, WORDS, out, settings=SETTINGS)
     with run.open() as store:
         labelled = {Path(item.source).name: item for item in store.items()}
         assert set(labelled) == good
         for item in labelled.values():
-            assert item.load() == ColourLabeller().segment(item.picture(), WORDS)
+            assert item.load() == CarefulLabeller().segment(item.picture(), WORDS)
         failures = list(store.failures())
     assert {failure.name for failure in failures} == bad
     for failure in failures:
@@ -119,13 +129,13 @@ def test_names_that_are_not_unicode(tmp_path):
     names = [b"latin-\xe9.png", b"latin-\xe8.png", b"half-\xc3.png"]
     for i, name in enumerate(names):
         (source / os.fsdecode(name)).write_bytes(encoded(i))
-    run = label_dataset(ColourLabeller(), source, WORDS, tmp_path / "out")
+    run = label_dataset(CarefulLabeller(), source, WORDS, tmp_path / "out")
     assert run.labelled == 3
     with run.open() as store:
         items = list(store.items())
         assert {os.fsencode(item.source).rpartition(b"/")[2] for item in items} == set(names)
         for item in items:
-            assert item.load() == ColourLabeller().segment(item.picture(), WORDS)
+            assert item.load() == CarefulLabeller().segment(item.picture(), WORDS)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16", "CMYK", "YCbCr", "F"])
@@ -134,7 +144,7 @@ def test_odd_modes_are_labelled(tmp_path, mode):
     Image.fromarray(picture(0)).convert("L" if mode in ("I;16", "F") else mode).convert(
         mode if mode != "F" else "L"
     ).save(path)
-    run = label_dataset(ColourLabeller(), path, WORDS, tmp_path / "out")
+    run = label_dataset(CarefulLabeller(), path, WORDS, tmp_path / "out")
     assert (run.labelled, run.failed) == (1, 0)
 
 
@@ -184,7 +194,7 @@ def test_hostile_lists_lead_nowhere(tmp_path):
     images += [None, [], 1e308, {"id": 1}, {"file_name": "good.png", "id": "../x"}]
     (source / "list.json").write_text(json.dumps({"images": images}))
     before = everything_else(tmp_path, out)
-    run = label_dataset(ColourLabeller(), source / "list.json", WORDS, out)
+    run = label_dataset(CarefulLabeller(), source / "list.json", WORDS, out)
     assert run.labelled == 1
     assert run.failed >= 20
     with run.open() as store:

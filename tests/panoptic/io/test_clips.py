@@ -11,11 +11,11 @@ from panoptic.errors import ImageError, ImageNotFoundError
 from panoptic.io.clips import (
     JoinedFrames,
     VideoInput,
-    frame_pixels,
     join_clips,
     open_camera,
     unique_names,
 )
+from panoptic.io.frame_reader import FrameReader
 from panoptic.io.sources.base import IMAGE_ENDINGS, Unit
 from panoptic.io.sources.shards import TarSource
 from sam2core.errors import FramesError, FramesWarning
@@ -105,9 +105,9 @@ def test_pictures_of_a_video_are_read_as_pictures_are(tmp_path):
     white, grey = pixels_of(VideoInput.of(tmp_path))
     assert (white == 255).all()
     assert (grey == round(40_000 / 257)).all()
-    assert np.array_equal(frame_pixels(tmp_path / "0.png"), white)
-    assert np.array_equal(frame_pixels(clear), white)
-    assert np.array_equal(frame_pixels(torch.from_numpy(grey)), grey)
+    assert np.array_equal(FrameReader()(tmp_path / "0.png"), white)
+    assert np.array_equal(FrameReader()(clear), white)
+    assert np.array_equal(FrameReader()(torch.from_numpy(grey)), grey)
     (tmp_path / "1.png").write_bytes(b"nothing")
     with pytest.raises(FramesError, match=r"1\.png: no picture of a known format"):
         pixels_of(VideoInput.of(tmp_path))

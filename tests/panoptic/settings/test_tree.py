@@ -44,6 +44,7 @@ def test_all_that_is_written_is_read_again(tmp_path):
     keys, before = keys_of(Settings), Settings().values()
     changes = {name: another(key.kind, before[name]) for name, key in keys.items()}
     changes |= {"video.cut_ratio": 4 / 3, "video.confident": 0.1, "video.recognise_elsewhere": 0.7}
+    changes |= {"pictures.stretch": "percentiles", "pictures.bands": "3,2,1"}
     settings = Settings().changed(changes)
     differing = {name for name, value in settings.values().items() if value != before[name]}
     assert differing == set(keys)
