@@ -3,66 +3,107 @@
 Two measures that fail in different ways are multiplied. Colour histograms don't mind motion, and
 the difference of thumbnails, taken at the best of some shifts, doesn't mind light: both are taken
 with the overall brightness (for the thumbnail also the contrast) divided out. A cut changes both.
+Light that is too much for the camera, as a flash is, cuts off what is bright: two frames of
+different brightness are compared with the darker one brightened and cut off alike.
+
+Changes that take several frames are told by ``soft_transitions``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from panoptic.video.soft_transitions import Dips, has_dissolved
+
 SIDE = 32
 """Of the thumbnails: small enough that details and noise don't count."""
 SHIFT = 4
 """Cells that a camera may move between two frames: an eighth of the picture."""
+WINDOW = 32
+"""Frames that are looked back over: dissolves take half a second to a second."""
 _BINS = 4  # of the histogram, along each of red, green and blue
 _GREY = 110.0
 _NOISE = 4.0  # grey levels; an even picture has no contrast to divide by
 _RECENT = 8
+_EVEN = 6.0  # grey levels; what has less contrast shows nothing: black, white, a lens cap
+_LIGHTER = 1.25  # times as bright: from there on it may be the light
 
 
 @dataclass(frozen=True, eq=False)
 class FrameSignature:
-    """What is kept of a frame: a thumbnail (SIDE, SIDE) of mean 0 and contrast 1, a histogram."""
+    """What is kept of a frame: ``small``, RGB uint8 (SIDE, SIDE, 3), and what follows from it."""
 
-    thumbnail: np.ndarray
-    histogram: np.ndarray
+    small: np.ndarray
 
     @classmethod
     def of(cls, image: np.ndarray) -> FrameSignature:
         """Of an RGB uint8 picture (H, W, 3) of any size."""
         small = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)
-        rgb = np.asarray(small, np.float32)
-        grey = rgb.mean(axis=2)
-        thumbnail = (grey - grey.mean()) / (grey.std() + _NOISE)
-        balanced = rgb * (_GREY / max(float(rgb.mean()), 1.0))
+        return cls(np.asarray(small))
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """``small`` in float32."""
+        return self.small.astype(np.float32)
+
+    @cached_property
+    def brightness(self) -> float:
+        return float(self.rgb.mean())
+
+    @cached_property
+    def contrast(self) -> float:
+        """Standard deviation in grey levels."""
+        return float(self.rgb.mean(axis=2).std())
+
+    @property
+    def shows_nothing(self) -> bool:
+        return self.contrast < _EVEN
+
+    @cached_property
+    def thumbnail(self) -> np.ndarray:
+        """Grey (SIDE, SIDE), of mean 0 and contrast 1."""
+        grey = self.rgb.mean(axis=2)
+        return (grey - grey.mean()) / (self.contrast + _NOISE)
+
+    @cached_property
+    def histogram(self) -> np.ndarray:
+        """Shares (_BINS ** 3,) of colours, at one brightness for all frames."""
+        balanced = self.rgb * (_GREY / max(self.brightness, 1.0))
         cells = np.clip((balanced * (_BINS / 256)).astype(int), 0, _BINS - 1)
         flat = cells @ np.array([_BINS * _BINS, _BINS, 1])
-        histogram = np.bincount(flat.ravel(), minlength=_BINS**3) / flat.size
-        return cls(thumbnail.astype(np.float32), histogram)
+        return np.bincount(flat.ravel(), minlength=_BINS**3) / flat.size
 
-    def state(self) -> list[list]:
-        """Lists of numbers, for :meth:`from_state`."""
-        return [self.thumbnail.tolist(), self.histogram.tolist()]
+    def state(self) -> str:
+        """Text, for :meth:`from_state`."""
+        return self.small.tobytes().hex()
 
     @classmethod
-    def from_state(cls, thumbnail: list, histogram: list) -> FrameSignature:
-        return cls(np.asarray(thumbnail, np.float32), np.asarray(histogram, np.float64))
+    def from_state(cls, state: str) -> FrameSignature:
+        small = np.frombuffer(bytes.fromhex(state), np.uint8)
+        return cls(small.reshape(SIDE, SIDE, 3))
 
 
 def distance(one: FrameSignature, other: FrameSignature) -> float:
-    """In [0, 1]: the geometric mean of the two measures."""
-    colours = 1.0 - float(np.minimum(one.histogram, other.histogram).sum())
-    return float(np.sqrt(max(colours, 0.0) * min(_shape_distance(one, other), 1.0)))
+    """In [0, 1]: the geometric mean of the two measures, in the light that makes it least."""
+    far = _distance(one, other)
+    dark, bright = sorted((one, other), key=lambda signature: signature.brightness)
+    if bright.brightness <= _LIGHTER * max(dark.brightness, 1.0):
+        return far
+    return min(far, *(_distance(lit, bright) for lit in _in_light(dark, bright.brightness)))
 
 
 class CutDetector:
     """Says of every frame of a stream whether another shot begins with it.
 
-    ``last`` is the signature of the latest frame, None before the first.
+    Of a change that takes several frames the first frame after it is the one; in a short one, or
+    where the picture comes back from black, a frame of its own end may be it. Frames that show
+    nothing are passed over. ``last`` is the signature of the latest frame that shows something.
     """
 
     def __init__(self, threshold: float, ratio: float) -> None:
@@ -70,27 +111,79 @@ class CutDetector:
         self.ratio = ratio
         self.last: FrameSignature | None = None
         self._recent: list[float] = []
+        self._past: list[FrameSignature] = []
+        self._cut_at: int | None = None  # the latest cut within _past
+        self._dips = Dips[FrameSignature]()
 
     def step(self, image: np.ndarray) -> bool:
         """Take the next frame, RGB uint8 (H, W, 3). The first one is no cut."""
         signature, last = FrameSignature.of(image), self.last
+        if signature.shows_nothing:
+            self._dips.begin(self._past)
+            return False
         self.last = signature
+        self._past.append(signature)
+        if len(self._past) > WINDOW:
+            del self._past[0]
+            self._cut_at = None if not self._cut_at else self._cut_at - 1
         if last is None:
             return False
         far = distance(last, signature)
         # The median of some, so that one cut doesn't hide the next.
         usual = float(np.median(self._recent)) if len(self._recent) >= _RECENT // 2 else 0.0
         self._recent = [*self._recent, far][-_RECENT:]
-        return far >= self.threshold and far >= self.ratio * usual
+        before = self._dips.look_back()
+        other = before is not None and distance(before, signature) >= self.threshold
+        if other or (far >= self.threshold and far >= self.ratio * usual):
+            self._dips.end()
+            self._cut_at = len(self._past) - 1
+            return True
+        start = has_dissolved([s.rgb for s in self._past], self._cut_at)
+        if start is not None and distance(self._past[start], signature) >= self.threshold:
+            self._past, self._cut_at = [signature], None
+            return True
+        return False
 
     def state(self) -> dict[str, Any]:
-        """Numbers and lists, for :meth:`load_state`."""
-        last = None if self.last is None else self.last.state()
-        return {"last": last, "recent": list(self._recent)}
+        """Numbers, text and lists, for :meth:`load_state`."""
+        return {
+            "last": None if self.last is None else self.last.state(),
+            "recent": list(self._recent),
+            "past": [signature.state() for signature in self._past],
+            "cut_at": self._cut_at,
+            "dip": None if self._dips.before is None else self._dips.before.state(),
+            "dip_left": self._dips.left,
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
+        restore = FrameSignature.from_state
         self._recent = list(state["recent"])
-        self.last = None if state["last"] is None else FrameSignature.from_state(*state["last"])
+        self.last = None if state["last"] is None else restore(state["last"])
+        self._past = [restore(text) for text in state["past"]]
+        self._cut_at = state["cut_at"]
+        self._dips.before = None if state["dip"] is None else restore(state["dip"])
+        self._dips.left = int(state["dip_left"])
+
+
+def _distance(one: FrameSignature, other: FrameSignature) -> float:
+    colours = 1.0 - float(np.minimum(one.histogram, other.histogram).sum())
+    return float(np.sqrt(max(colours, 0.0) * min(_shape_distance(one, other), 1.0)))
+
+
+def _in_light(dark: FrameSignature, brightness: float) -> list[FrameSignature]:
+    """A frame brought to a brightness by more of its light, and by light from elsewhere; both cut
+    off at white."""
+    found = []
+    for light, most in ((np.multiply, 64.0), (np.add, 255.0)):
+        low, high = 0.0, most
+        for _ in range(12):
+            middle = (low + high) / 2
+            if np.minimum(light(dark.rgb, middle), 255).mean() < brightness:
+                low = middle
+            else:
+                high = middle
+        found.append(FrameSignature(np.minimum(light(dark.rgb, high), 255).astype(np.uint8)))
+    return found
 
 
 def _shape_distance(one: FrameSignature, other: FrameSignature) -> float:

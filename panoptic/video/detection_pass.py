@@ -101,7 +101,9 @@ class DetectionPass:
         member = self.roster.live[match.id]
         if member.visible:
             self.events.append(Event("corrected", match.id, "followed to a wrong place"))
-            self.anew.add(match.id)
+        # Either way what the tracker remembers didn't find it here, and would contend with the new
+        # prompt: a first glimpse of a few pixels made a region flicker for the rest of a shot.
+        self.anew.add(match.id)
         member.misses, member.score = 0, segment.score
         member.vote(segment.category_id, segment.score)
         self.prompts[match.id] = found.mask(match.found)

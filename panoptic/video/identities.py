@@ -121,7 +121,7 @@ class Roster:
             "live": [m.state() for m in self.live.values()],
             "shelf": [m.state() for m in self.shelf.values()],
             "stuff": [[c, i] for c, i in self.stuff.items()],
-            "places": [[s, *signature.state()] for s, signature in self.places.items()],
+            "places": [[s, signature.state()] for s, signature in self.places.items()],
             "shot": self.shot,
             "next": self._next,
         }
@@ -131,5 +131,5 @@ class Roster:
         self.live = {m.id: m for m in members["live"]}
         self.shelf = {m.id: m for m in members["shelf"]}
         self.stuff = {int(c): int(i) for c, i in state["stuff"]}
-        self.places = {int(s): FrameSignature.from_state(t, h) for s, t, h in state["places"]}
+        self.places = {int(s): FrameSignature.from_state(text) for s, text in state["places"]}
         self.shot, self._next = int(state["shot"]), int(state["next"])

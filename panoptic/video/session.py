@@ -22,7 +22,7 @@ from sam2core import BankSettings, TrackerSettings, VideoTracker
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 
 class VideoSession:

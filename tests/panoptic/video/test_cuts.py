@@ -1,10 +1,12 @@
 """Cuts are found where shots change, and nowhere else."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 
+from benchmarks.lib.transitions import LIGHTS, dip, dissolve, flash
 from panoptic.settings.video import VideoSettings
 from panoptic.video.cuts import CutDetector, FrameSignature, distance
 from sam2core.frames import open_frames
@@ -91,3 +93,52 @@ def test_real_clips_joined_are_cut_where_they_were_joined(real_clips):
     assert len(real_clips) >= 2
     for one, other in itertools.permutations(real_clips.values(), 2):
         assert cuts_of([*one, *other], detector()) == [len(one)]
+
+
+@pytest.fixture(scope="module")
+def shots(demo_clip):
+    """Pairs of shots of the demo world, each of still and moving cameras."""
+    frames = {s: list(demo_clip(s).frames)[:24] for s in ("move", "pan", "flow")}
+    return [(frames["move"], frames["pan"]), (frames["pan"], frames["flow"])]
+
+
+@pytest.mark.parametrize("length", [2, 4, 10])
+def test_a_dissolve_is_a_cut_once_it_is_over(shots, length):
+    for one, other in shots:
+        joined = dissolve(one, other, length)
+        cuts = cuts_of(joined.frames, detector())
+        assert joined.stop - length / 3 <= cuts[-1] <= joined.stop + 4, cuts
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+@pytest.mark.parametrize("length", [1, 3, 8])
+def test_a_dip_to_black_or_white_is_a_cut(shots, length, grey):
+    for one, other in shots:
+        joined = dip(one, other, length, grey)
+        cuts = cuts_of(joined.frames, detector())
+        assert joined.stop - length <= cuts[-1] <= joined.stop + 4, cuts
+
+
+@pytest.mark.parametrize("light", LIGHTS)
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_flash_is_no_cut(shots, light, length):
+    for frames, _ in shots:
+        assert cuts_of(flash(frames, 12, length, LIGHTS[light]), detector()) == []
+
+
+def test_a_picture_that_goes_black_and_comes_back_is_no_cut(shots):
+    frames, _ = shots[0]
+    joined = dip(frames[:12], frames[12:], 4, 0)
+    assert cuts_of(joined.frames, detector()) == []
+
+
+def test_going_on_from_a_state_within_a_transition(shots):
+    one, other = shots[0]
+    for joined in (dissolve(one, other, 10), dip(one, other, 3, 0), dip(one, other, 3, 255)):
+        whole = cuts_of(joined.frames, detector())
+        for stop in range(joined.start - 2, joined.stop + 2):
+            first, second = detector(), detector()
+            head = [first.step(frame) for frame in joined.frames[:stop]]
+            second.load_state(json.loads(json.dumps(first.state())))
+            found = head + [second.step(frame) for frame in joined.frames[stop:]]
+            assert [i for i, is_cut in enumerate(found) if is_cut] == whole
