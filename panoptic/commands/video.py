@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,14 +23,20 @@ from panoptic.io.progress import ProgressBar
 from panoptic.show.tables import Table
 
 if TYPE_CHECKING:
-    from panoptic.io.clips import VideoInput
+    from panoptic.io.output_folder import OutputFolder
     from panoptic.io.picture_settings import PictureSettings
+    from panoptic.pipeline import PanopticPipeline
+    from panoptic.video.given_clips import GivenClip
+    from panoptic.video.resumable_tracking import RecordSettings
+    from prompts import Vocabulary
 
+COMMAND = "panoptic video"
 VIDEO = "Video"
 HEAD = ("video", "frames", "pixels", "things", "stuff", "cuts", "unlabelled", "frames/s")
 EPILOG = """\
 A CLIP is a video file, a folder of pictures, or the number of a camera (0 is the first; Ctrl-C
-ends it). Clips that cannot be read are named and left out; the exit code is then 1.
+ends it). What cannot be read, resumed or written is named, and the rest goes on; the exit code is
+then 1.
 
 Formats, each in a folder of its own in DIR, all of them written while it runs:
 
@@ -67,7 +75,18 @@ def run(
     ] = None,
     resume: Annotated[
         bool,
-        Option("--resume", help="Go on with a run that was broken off; skip clips that are done."),
+        Option(
+            "--resume",
+            help="Go on in DIR: what is whole there stays, what is missing is made, be it a format "
+            "or a clip.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        Option(
+            "--overwrite",
+            help="Write in place of what panoptic wrote in DIR earlier; files of others stay.",
+        ),
     ] = False,
     detect_every: Annotated[
         int | None,
@@ -119,10 +138,10 @@ def run(
 ) -> int:
     """Label videos: every pixel of every frame, every object one id; overlays and label files."""
     vocabulary = read_words(words, models)
+    from panoptic.io.output_folder import output_folder
     from panoptic.settings.tree import Settings
-    from panoptic.video.passes import BothWaysPass, ForwardPass
-    from panoptic.video.resumable_tracking import FrameLabeller, RecordSettings, record
-    from sam2core.errors import FramesError
+    from panoptic.video.given_clips import named
+    from panoptic.video.resumable_tracking import RecordSettings
 
     changes = changes_of_settings(
         settings, {"video.detect_every": detect_every, "video.max_objects": max_objects}
@@ -133,54 +152,114 @@ def run(
     if fps is not None and fps <= 0:
         raise ValueError(f"--fps must be above 0, got {fps:g}")
     models = settle(models)
-    # A run may be gone on with on another device, but not in another dtype.
-    made_by = repr(replace(models, device=None))
-    asked = {
-        **{"words": repr(list(vocabulary)), "models": made_by, "settings": repr(changes)},
-        **{"--both-ways": repr(both_ways), "--limit": repr(limit), "--fps": repr(fps)},
-        **({"--sa-v-every": repr(sa_v_every)} if sa_v_every != 1 else {}),
-    }
 
-    rows: list[tuple[str, ...]] = []
     with ProgressBar("frames") as bar, _told(bar) as problems:
         pictures = Settings().changed(changes).pictures
-        videos = _open(clips, join, fps, pictures, bar, problems)
-        if both_ways and any(video.is_live for video in videos):
+        given = _look(clips, join, fps, pictures, bar, problems)
+        if both_ways and any(clip.place.source is None for clip in given):
             raise ValueError("--both-ways goes back in a video, which a camera can't")
-        output.mkdir(parents=True, exist_ok=True)
-        pipeline = load_pipeline(models, changes)
-        for video in videos:
-            labeller: FrameLabeller = (
-                BothWaysPass(pipeline, vocabulary, progress=bar.update)
-                if both_ways
-                else ForwardPass(pipeline, vocabulary)
-            )
-            begun = time.perf_counter()
-            done_before = None
-
-            def progress(done: int, total: int | None) -> None:
-                nonlocal done_before
-                done_before = done if done_before is None else done_before
-                bar.update(done, total)
-
-            try:
-                summary = record(
-                    *(video, labeller, vocabulary, output, writing),
-                    request={**asked, "the clip": str(video.identity)},
-                    resume=resume,
-                    progress=progress,
-                )
-            except FramesError as error:
-                problems.append(str(error))
-                bar.say(f"panoptic video: broken off: {error}")
-                continue
-            labelled = 0 if done_before is None else summary["frames"] - done_before
-            rows.append(_row(video.name, summary, labelled, time.perf_counter() - begun))
-    if not rows:
-        raise ValueError(f"none of the {len(clips)} clips could be labelled")
-    show(Table(HEAD, rows, numbers=range(1, len(HEAD))))
-    print(f"{len(rows)} labelled, in {output}: {', '.join(writing.formats)}")
+        folder = output_folder(output, COMMAND, resume=resume, overwrite=overwrite)
+        with folder as out:
+            given = named(given, output, resume)
+            pipeline = load_pipeline(models, changes)
+            asked = _request(pipeline, vocabulary, both_ways)
+            batch = _Batch(pipeline, vocabulary, out, writing, asked, both_ways, resume, bar)
+            for clip in given:
+                batch.label(clip, problems)
+            batch.close()
+    if not batch.rows:
+        raise ValueError(f"none of the {len(clips)} clips could be labelled, see above")
+    show(Table(HEAD, batch.rows, numbers=range(1, len(HEAD))))
+    print(f"{len(batch.rows)} labelled, in {output}: {', '.join(batch.formats)}")
     return 1 if problems else 0
+
+
+class _Batch:
+    """Clips labelled one after the other; what becomes of one is none of the others' business."""
+
+    def __init__(
+        self,
+        pipeline: PanopticPipeline,
+        vocabulary: Vocabulary,
+        out: OutputFolder,
+        writing: RecordSettings,
+        request: Mapping[str, Any],
+        both_ways: bool,
+        resume: bool,
+        bar: ProgressBar,
+    ) -> None:
+        self._pipeline, self._vocabulary, self._out, self._bar = pipeline, vocabulary, out, bar
+        self._writing, self._request = writing, request
+        self._both_ways, self._resume = both_ways, resume
+        self.rows: list[tuple[str, ...]] = []
+        self._held: set[str] = set()
+
+    @property
+    def formats(self) -> list[str]:
+        """Those that were asked for and are on disk."""
+        return [name for name in self._writing.formats if name in self._held]
+
+    def label(self, clip: GivenClip, problems: list[str]) -> None:
+        from panoptic.errors import OutputError
+        from panoptic.video.passes import BothWaysPass, ForwardPass
+        from panoptic.video.resumable_tracking import FrameLabeller, record
+
+        progress = self._bar.update
+        labeller: FrameLabeller = (
+            BothWaysPass(self._pipeline, self._vocabulary, progress=progress)
+            if self._both_ways
+            else ForwardPass(self._pipeline, self._vocabulary)
+        )
+        begun = time.perf_counter()
+        try:
+            recorded = record(
+                *(clip.open(), labeller, self._vocabulary, self._out.root, self._writing),
+                request=self._request,
+                place=clip.place,
+                resume=self._resume,
+                progress=progress,
+                say=lambda text: self._bar.say(f"panoptic video: {text}"),
+                claim=self._out.files,
+            )
+        except KeyboardInterrupt:
+            if clip.place.source is not None:
+                self._bar.say(f"panoptic video: {clip.name} isn't done; --resume goes on with it")
+            raise
+        except OutputError:
+            raise  # the folder's, which all clips share
+        except ValueError as error:
+            problems.append(str(error))
+            self._bar.say(f"panoptic video: left out: {error}")
+            return
+        for text in recorded.problems:
+            problems.append(text)
+            self._bar.say(f"panoptic video: {text}")
+        self._held.update(recorded.formats)
+        seconds = time.perf_counter() - begun
+        self.rows.append(_row(clip.name, recorded.summary, recorded.labelled, seconds))
+
+    def close(self) -> None:
+        from panoptic.formats.video_formats import rewrite_shared
+
+        rewrite_shared(self._out.root, self.formats)
+
+
+def _request(pipeline: PanopticPipeline, vocabulary: Vocabulary, both_ways: bool) -> dict[str, Any]:
+    """What decides the labels, by names for people. Neither the device nor where the models are
+    does, and a setting that is given is like one that is so by itself."""
+    from panoptic.dataset.fingerprint import describe
+
+    models = describe(pipeline)
+    del models["version"]
+    words = {
+        c.name: ", ".join([f"{'thing' if c.is_thing else 'stuff'} {c.id}", *c.synonyms])
+        for c in vocabulary
+    }
+    settings = models.pop("settings")
+    return {
+        **{"words": words, "models": models, "settings": settings},
+        "--both-ways": "yes" if both_ways else "no",
+    }
 
 
 def _formats(names: Sequence[str] | None) -> tuple[str, ...]:
@@ -192,41 +271,45 @@ def _formats(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(VIDEO_FORMATS) if "all" in asked else tuple(dict.fromkeys(asked))
 
 
-def _open(
+def _look(
     clips: Sequence[str],
     join: bool,
     fps: float | None,
     pictures: PictureSettings,
     bar: ProgressBar,
     problems: list[str],
-) -> list[VideoInput]:
-    """The clips that can be read, with names that differ; the others are told.
+) -> list[GivenClip]:
+    """The clips that can be read; the others are told.
 
     Raises ``FramesError`` if none can be read, or one that was to be joined.
     """
-    from panoptic.io.clips import VideoInput, join_clips, open_camera, unique_names
+    from panoptic.io.clips import VideoInput, join_clips, open_camera
+    from panoptic.video.clip_record import ClipPlace
+    from panoptic.video.given_clips import GivenClip
     from sam2core.errors import FramesError
 
     if join:
-        return [join_clips([Path(clip) for clip in clips], fps=fps, pictures=pictures)]
-    opened, errors = [], []
+        joined = join_clips([Path(clip) for clip in clips], fps=fps, pictures=pictures)
+        place = ClipPlace(" + ".join(map(os.path.abspath, clips)), joined.name)
+        return [GivenClip(place, partial(replace, joined))]
+    given: list[GivenClip] = []
+    errors = []
     for clip in clips:
         try:
-            camera = clip.isdecimal() and not Path(clip).exists()
-            opened.append(
-                open_camera(int(clip))
-                if camera
-                else VideoInput.of(clip, fps=fps, pictures=pictures)
-            )
+            if clip.isdecimal() and not Path(clip).exists():
+                camera = open_camera(int(clip))
+                given.append(GivenClip(ClipPlace(None, camera.name), partial(replace, camera)))
+            else:
+                reopen = partial(VideoInput.of, clip, fps=fps, pictures=pictures)
+                given.append(GivenClip(ClipPlace(os.path.abspath(clip), reopen().name), reopen))
         except FramesError as error:
             errors.append(error)
-    if not opened:
+    if not given:
         raise errors[0]
     for text in map(str, errors):
         problems.append(text)
         bar.say(f"panoptic video: left out: {text}")
-    names = unique_names([video.name for video in opened])
-    return [replace(video, name=name) for video, name in zip(opened, names, strict=True)]
+    return given
 
 
 @contextmanager
@@ -241,8 +324,9 @@ def _told(bar: ProgressBar) -> Iterator[list[str]]:
         def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if not issubclass(category, FramesWarning):
                 return before(message, category, *where, **more)
-            problems.append(str(message))
-            bar.say(f"panoptic video: {message}")
+            if str(message) not in problems:  # a clip is opened to be looked at, and to be read
+                problems.append(str(message))
+                bar.say(f"panoptic video: {message}")
 
         warnings.simplefilter("always", FramesWarning)
         warnings.showwarning = tell

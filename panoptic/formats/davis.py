@@ -26,7 +26,7 @@ from PIL import Image
 
 from panoptic.errors import CannotHold
 from panoptic.formats.exporter import ExportItem, PictureSink
-from panoptic.formats.video_output import VideoInfo, remove_frames
+from panoptic.formats.video_output import Place, VideoInfo, present, remove_frames, require_frames
 from panoptic.formats.writers import NameLists
 from panoptic.io.files import read_json, write_json, write_png
 from panoptic.io.pillow_files import open_png
@@ -119,7 +119,7 @@ class DavisWriter:
         self._frame = start
         self._objects: list[dict[str, Any]] = []
         if start:
-            known = read_json(self._list)["objects"] if self._list.exists() else []
+            known = read_json(self._list)["objects"]
             self._objects = [o for o in known if o["first_frame"] < start]
         self._write_list()
 
@@ -163,8 +163,9 @@ class DavisOutput:
 
     def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
         self._folder = folder / "davis" / info.name
-        if start == 0:
-            remove_frames(self._folder, info)
+        names = (info.frame_name(number) for number in range(start))
+        require_frames(self._folder / f"{name}.png" for name in names)
+        remove_frames(self._folder, info, start)
         self._info = info
         self._writer = DavisWriter(folder / "davis", info.name, start=start)
 
@@ -180,6 +181,15 @@ class DavisOutput:
     @staticmethod
     def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
         return []
+
+    @staticmethod
+    def files(folder: Path, info: VideoInfo) -> list[Path]:
+        pngs = folder / "davis" / info.name
+        return present([*pngs.glob("*.png"), pngs.with_name(f"{info.name}.json")])
+
+    @staticmethod
+    def places(info: VideoInfo) -> list[Place]:
+        return [(f"davis/{info.name}", "*.png"), *info.places("davis", ".json")]
 
 
 _QUALITY = 95

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panoptic.formats.video_output import VideoInfo
+from panoptic.formats.video_output import Place, VideoInfo, present
 
 if TYPE_CHECKING:
     import supervision
@@ -68,6 +68,14 @@ class DetectionsOutput:
     @staticmethod
     def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
         return []
+
+    @staticmethod
+    def files(folder: Path, info: VideoInfo) -> list[Path]:
+        return present([folder / "detections" / f"{info.name}.csv"])
+
+    @staticmethod
+    def places(info: VideoInfo) -> list[Place]:
+        return info.places("detections", ".csv")
 
 
 def read_detections(path: str | Path) -> Iterator[tuple[int, supervision.Detections]]:

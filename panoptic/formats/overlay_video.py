@@ -16,7 +16,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from panoptic.formats.video_output import VideoInfo
+from panoptic.formats.video_output import Place, VideoInfo, present
 from panoptic.io.files import Journal, whole_file
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.show.drawing import Color, shade
@@ -63,9 +63,7 @@ class OverlayOutput:
         for first, stop in map(_span, self._finished()):
             covered = stop if first == covered else -1
         if covered != start:
-            raise ValueError(
-                f"{str(self._parts)!r} does not hold the frames before {start}: start anew instead"
-            )
+            raise ValueError(f"{str(self._parts)!r} does not hold the frames before {start}")
         self._times = Journal(self._parts / "times.jsonl", start)
 
     def add(self, frame: PanopticFrame) -> None:
@@ -96,6 +94,14 @@ class OverlayOutput:
     @staticmethod
     def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
         return [_parts(folder, info)]
+
+    @staticmethod
+    def files(folder: Path, info: VideoInfo) -> list[Path]:
+        return present([folder / "overlays" / f"{info.name}.mp4"])
+
+    @staticmethod
+    def places(info: VideoInfo) -> list[Place]:
+        return [(f"overlays/{info.name}.parts", "*"), *info.places("overlays", ".mp4", ".mp4.part")]
 
     def _finished(self) -> list[Path]:
         return sorted(self._parts.glob("*.mp4"))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from panoptic.formats.video_output import VideoInfo
+from panoptic.formats.video_output import Place, VideoInfo, present
 from panoptic.io.files import Journal, read_json, whole_file
 from panoptic.io.pillow_files import open_png
 from panoptic.results.segmentation import PanopticSegmentation
@@ -333,3 +333,11 @@ class MaskletOutput:
     @staticmethod
     def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
         return [folder / "sa-v" / f"{info.name}_auto.json.frames"]
+
+    @staticmethod
+    def files(folder: Path, info: VideoInfo) -> list[Path]:
+        return present([folder / "sa-v" / f"{info.name}_auto.json"])
+
+    @staticmethod
+    def places(info: VideoInfo) -> list[Place]:
+        return info.places("sa-v", "_auto.json", "_auto.json.frames")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panoptic.formats.video_output import VideoInfo
+from panoptic.formats.video_output import Place, VideoInfo, present
 from panoptic.io.files import Journal, write_png
 from panoptic.results.frame import Event
 from panoptic.results.segment import Segment
@@ -63,3 +63,12 @@ class TimelineOutput:
     @staticmethod
     def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
         return []  # the journal is a result as well
+
+    @staticmethod
+    def files(folder: Path, info: VideoInfo) -> list[Path]:
+        stem = folder / "timelines" / info.name
+        return present([stem.with_name(f"{info.name}.png"), stem.with_name(f"{info.name}.jsonl")])
+
+    @staticmethod
+    def places(info: VideoInfo) -> list[Place]:
+        return info.places("timelines", ".png", ".jsonl")

@@ -20,7 +20,7 @@ import numpy as np
 from panoptic.errors import CocoFormatError
 from panoptic.formats.coco_checks import by_id, check_annotation, check_category, flag
 from panoptic.formats.coco_panoptic import categories_of, read_ids, segments_info, write_ids
-from panoptic.formats.video_output import VideoInfo, remove_frames
+from panoptic.formats.video_output import Place, VideoInfo, present, remove_frames, require_frames
 from panoptic.io.files import Journal, read_json, whole_file
 from panoptic.results.segment import CategoryLike, NamedCategory, Segment
 from panoptic.results.segmentation import PanopticSegmentation
@@ -173,12 +173,15 @@ class VipsegWriter:
         self._video_id = video_id
         self._frame = start
         finished = self.folder / "frames" / f"{video_id}.jsonl"
-        if finished.exists() and start:
+        if finished.exists():
+            if not start:  # what the JSON lists is whole at any time
+                write_listing(self.folder, without=video_id)
             finished.replace(_unfinished(finished))
         self._finished = finished
         self._journal = Journal(_unfinished(finished), start + 1 if start else 0)
+        records = (record for record in self._journal if "image" in record)
+        require_frames(self._pngs / record["image"]["file_name"] for record in records)
         if not start:
-            finished.unlink(missing_ok=True)
             listed = [{"id": c.id, "name": c.name, "isthing": int(c.is_thing)} for c in categories]
             self._journal.append({"categories": listed})
 
@@ -208,30 +211,41 @@ class VipsegWriter:
         """
         self._journal.close()
         self._journal.path.replace(self._finished)
-        journals = sorted(self._finished.parent.glob("*.jsonl"))
-        categories: dict[int, dict[str, Any]] = {}
-        for path in journals:
-            for record in _records(path):
-                for category in record["categories"]:
-                    known = categories.setdefault(category["id"], category)
-                    if known["name"] != category["name"]:
-                        raise ValueError(
-                            f"category {category['id']} is {known['name']!r} in one video of "
-                            f"{str(self.folder)!r} and {category['name']!r} in {path.stem!r}: "
-                            "write videos of different words to folders of their own"
-                        )
-        with whole_file(self.json_path) as part, part.open("w", encoding="utf-8") as file:
-            file.write('{"videos": [')
-            for number, path in enumerate(journals):
-                images = (record["image"] for record in _frames(path))
-                _write_video(file, number, path.stem, "images", images)
-            file.write('], "annotations": [')
-            for number, path in enumerate(journals):
-                annotations = map(_annotation, _frames(path))
-                _write_video(file, number, path.stem, "annotations", annotations)
-            listed = [categories[i] for i in sorted(categories)]
-            file.write('], "categories": ' + json.dumps(listed, ensure_ascii=False) + "}\n")
-        return self.json_path
+        return write_listing(self.folder)
+
+
+def write_listing(folder: Path, without: str = "") -> Path:
+    """Writes ``pred.json`` of all videos that were finished in a folder of results, but one;
+    returns its path.
+
+    Raises ``ValueError`` if a category id has two names among them.
+    """
+    path = folder / "pred.json"
+    finished = sorted((folder / "frames").glob("*.jsonl"))
+    journals = [journal for journal in finished if journal.stem != without]
+    categories: dict[int, dict[str, Any]] = {}
+    for journal in journals:
+        for record in _records(journal):
+            for category in record["categories"]:
+                known = categories.setdefault(category["id"], category)
+                if known["name"] != category["name"]:
+                    raise ValueError(
+                        f"category {category['id']} is {known['name']!r} in one video of "
+                        f"{str(folder)!r} and {category['name']!r} in {journal.stem!r}: "
+                        "write videos of different words to folders of their own"
+                    )
+    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write('{"videos": [')
+        for number, journal in enumerate(journals):
+            images = (record["image"] for record in _frames(journal))
+            _write_video(file, number, journal.stem, "images", images)
+        file.write('], "annotations": [')
+        for number, journal in enumerate(journals):
+            annotations = map(_annotation, _frames(journal))
+            _write_video(file, number, journal.stem, "annotations", annotations)
+        listed = [categories[i] for i in sorted(categories)]
+        file.write('], "categories": ' + json.dumps(listed, ensure_ascii=False) + "}\n")
+    return path
 
 
 def _unfinished(path: Path) -> Path:
@@ -275,10 +289,9 @@ class VipsegOutput:
     def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
         root = folder / "vipseg"
         _check_words(root / "frames", info)
-        if start == 0:
-            remove_frames(root / "pan_pred" / info.name, info)
         self._info = info
         self._writer = VipsegWriter(root, info.name, info.vocabulary, start=start)
+        remove_frames(root / "pan_pred" / info.name, info, start)
 
     def add(self, frame: PanopticFrame) -> None:
         self._writer.add(frame.segmentation, self._info.frame_name(frame.index))
@@ -291,7 +304,19 @@ class VipsegOutput:
 
     @staticmethod
     def leftovers(folder: Path, info: VideoInfo) -> list[Path]:
-        return []  # later videos need what is known of this one for the JSON
+        # Later videos need the finished journal, for the JSON.
+        return [_unfinished(folder / "vipseg" / "frames" / f"{info.name}.jsonl")]
+
+    @staticmethod
+    def files(folder: Path, info: VideoInfo) -> list[Path]:
+        root = folder / "vipseg"
+        pngs = (root / "pan_pred" / info.name).glob("*.png")
+        return present([*pngs, root / "frames" / f"{info.name}.jsonl"])
+
+    @staticmethod
+    def places(info: VideoInfo) -> list[Place]:
+        journals = info.places("vipseg/frames", ".jsonl", ".jsonl.part")
+        return [("vipseg", "pred.json"), (f"vipseg/pan_pred/{info.name}", "*.png"), *journals]
 
 
 def _check_words(folder: Path, info: VideoInfo) -> None:

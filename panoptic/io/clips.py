@@ -266,9 +266,12 @@ def open_camera(number: int) -> VideoInput:
     stream = container.streams.video[0]
 
     def frames() -> Iterator[np.ndarray]:
-        with container:
-            for frame in container.decode(stream):
-                yield frame.to_ndarray(format="rgb24")
+        try:
+            with container:
+                for frame in container.decode(stream):
+                    yield frame.to_ndarray(format="rgb24")
+        except av.error.FFmpegError as error:
+            raise FramesError(f"camera {number} ({device}) gives no more: {error}") from error
 
     rate = stream.average_rate or stream.guessed_rate
     return VideoInput(f"camera-{number}", IterFrames(frames()), float(rate or DEFAULT_FPS))
@@ -315,18 +318,6 @@ class JoinedFrames:
             stop = last - begin + (-1 if reverse else 1)
             for index, frame in source.frames(first - begin, stop, reverse):
                 yield begin + index, frame
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """The names, numbered where one comes again: clip, clip-2."""
-    found: list[str] = []
-    for name in names:
-        number, free = 1, name
-        while free in found:
-            number += 1
-            free = f"{name}-{number}"
-        found.append(free)
-    return found
 
 
 def _is_unicode(names: Sequence[str]) -> bool:

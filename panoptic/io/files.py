@@ -146,7 +146,7 @@ class Journal:
                 if not file.readline().endswith(b"\n"):
                     raise ValueError(
                         f"{str(path)!r} holds {number} frames: resuming at frame {start} needs "
-                        "those before it, start anew instead"
+                        "those before it"
                     )
             file.truncate(file.tell())
         self._file = path.open("a", encoding="utf-8")

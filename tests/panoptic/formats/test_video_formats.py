@@ -6,12 +6,11 @@ import pytest
 from panoptic.formats.davis import read_indices
 from panoptic.formats.detections_csv import read_detections
 from panoptic.formats.sa_v import Masklets
-from panoptic.formats.video_formats import VIDEO_FORMATS, VideoOutputs
+from panoptic.formats.video_formats import VIDEO_FORMATS, VideoOutputs, remove_leftovers
 from panoptic.formats.video_output import VideoInfo
 from panoptic.formats.vipseg import VipsegVideos
 from panoptic.results.frame import PanopticFrame
 from panoptic.results.segmentation import PanopticSegmentation
-from panoptic.video.resumable_tracking import remove_leftovers
 from prompts import Vocabulary
 from tests.panoptic.video.videos import INFO, VOCABULARY, files_of, labelled
 
@@ -124,6 +123,7 @@ def test_a_table_without_the_columns_is_refused(tmp_path):
 def test_videos_of_other_words_need_another_folder(tmp_path, frames):
     finish(tmp_path, write(tmp_path, frames[:1], ("vipseg",)))
     others = VideoInfo("second", Vocabulary(things=["car"], stuff=["road"]))
-    with pytest.raises(ValueError, match=r"holds .clip., labelled with other words"):
-        VideoOutputs(tmp_path, others, ("vipseg",))
-    VideoOutputs(tmp_path, VideoInfo("second", VOCABULARY), ("vipseg",))
+    refused = VideoOutputs(tmp_path, others, ("vipseg", "davis"))
+    assert "holds 'clip', labelled with other words" in refused.ended["vipseg"]
+    assert list(refused.ended) == ["vipseg"]
+    assert not VideoOutputs(tmp_path, VideoInfo("second", VOCABULARY), ("vipseg",)).ended

@@ -13,7 +13,6 @@ from panoptic.io.clips import (
     VideoInput,
     join_clips,
     open_camera,
-    unique_names,
 )
 from panoptic.io.frame_reader import FrameReader
 from panoptic.io.sources.base import IMAGE_ENDINGS, Unit
@@ -171,10 +170,6 @@ def test_a_live_video_has_no_length():
 def test_a_camera_that_is_not_there():
     with pytest.raises(FramesError, match=r"camera 97 \(/dev/video97\) can't be opened"):
         open_camera(97)
-
-
-def test_names_that_come_again_get_a_number():
-    assert unique_names(["a", "b", "a", "a", "a-2"]) == ["a", "b", "a-2", "a-3", "a-2-2"]
 
 
 def test_frames_that_are_files_have_names(tmp_path):
