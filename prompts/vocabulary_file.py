@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
 import warnings
@@ -20,6 +19,7 @@ from prompts.class_lists import (
     looks_like_cvat,
 )
 from prompts.json_stream import JsonListMissing, JsonStreamError, array_of
+from prompts.text_files import codec_of
 from prompts.vocabulary import Category, Vocabulary
 
 _KEYS = {"things", "stuff", "synonyms"}
@@ -75,7 +75,7 @@ def _json(stream: BinaryIO, *, strict: bool) -> ClassList | None:
     start = stream.read(4)
     stream.seek(0)
     # An annotation file may be large: only its categories are held, and reading ends with them.
-    text = io.TextIOWrapper(stream, encoding=_encoding(start))
+    text = io.TextIOWrapper(stream, encoding=codec_of(start))
     try:
         if _first(text) == "{" and (found := _categories(text)) is not None:
             return from_coco(found)
@@ -186,15 +186,9 @@ def _first(text: TextIO) -> str:
 
 def _text(data: bytes, *, whole: bool = True) -> str:
     try:
-        return data.decode(_encoding(data), "strict" if whole else "ignore")
+        return data.decode(codec_of(data[:4]), "strict" if whole else "ignore")
     except UnicodeDecodeError as error:
         raise ValueError(_not_text(error)) from error
-
-
-def _encoding(start: bytes) -> str:
-    """UTF-8 with or without a byte order mark, or UTF-16 with one."""
-    utf16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return "utf-16" if utf16 else "utf-8-sig"
 
 
 def _not_text(error: UnicodeDecodeError) -> str:

@@ -32,6 +32,7 @@ from panoptic.io.files import read_json, write_json, write_png
 from panoptic.io.pillow_files import open_png
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
+from prompts.text_files import read_text
 
 if TYPE_CHECKING:
     from panoptic.results.frame import PanopticFrame
@@ -88,7 +89,7 @@ class Davis:
             raise FileNotFoundError(
                 f"no list of the subset {subset!r}: there is no {str(listed)!r}"
             )
-        names = listed.read_text(encoding="utf-8-sig").split()
+        names = read_text(listed).split()
         full = folder / "Full-Resolution"
         annotations = full if full.is_dir() and not (folder / "480p").is_dir() else folder / "480p"
         for name in names:

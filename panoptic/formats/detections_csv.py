@@ -83,7 +83,8 @@ def read_detections(path: str | Path) -> Iterator[tuple[int, supervision.Detecti
 
     ``data`` holds ``class_name`` and ``is_thing``. Raises ``ValueError`` if columns are missing.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
+    # Excel saves UTF-8 with a byte order mark.
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         missing = set(COLUMNS) - set(reader.fieldnames or ())
         if missing:

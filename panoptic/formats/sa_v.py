@@ -20,6 +20,7 @@ from panoptic.formats.video_output import Place, VideoInfo, present
 from panoptic.io.files import Journal, read_json, whole_file
 from panoptic.io.pillow_files import open_png
 from panoptic.results.segmentation import PanopticSegmentation
+from prompts.text_files import read_text
 
 if TYPE_CHECKING:
     from panoptic.results.frame import PanopticFrame
@@ -57,7 +58,7 @@ class SavFolder:
         root = Path(root)
         annotations = root / "Annotations_6fps"
         annotations = annotations if annotations.is_dir() else root
-        listed = [name for path in root.glob("*.txt") for name in path.read_text().split()]
+        listed = [name for path in root.glob("*.txt") for name in read_text(path).split()]
         videos = listed or [path.name for path in annotations.iterdir() if path.is_dir()]
         missing = [name for name in videos if not (annotations / name).is_dir()]
         if missing or not videos:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prompts.text_files import read_text
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -122,11 +124,16 @@ def quick_hash(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises ``ValueError`` if it isn't JSON."""
+    """The content of a JSON file, in any encoding that ``prompts.text_files`` reads.
+
+    Raises ``ValueError`` if it isn't JSON.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise ValueError(f"{str(path)!r} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{str(path)!r} is not JSON: lists within lists without an end") from error
 
 
 class Journal:

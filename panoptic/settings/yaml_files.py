@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panoptic.settings.keys import reasons_of
+from prompts.text_files import NotText, read_text
 
 _WIDTH = 100
 
@@ -25,8 +26,8 @@ def read_changes(path: str | Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise ValueError(f"expected a settings file (YAML), but there is none at {path}")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _loader())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(read_text(path), _loader())
+    except (yaml.YAMLError, NotText, RecursionError) as error:
         raise ValueError(f"{path} is not YAML: {error}") from error
     if content is None:
         return {}

@@ -12,6 +12,7 @@ from panoptic.errors import SourceError
 from panoptic.io.sources.base import Unit
 from panoptic.io.sources.files import file_unit
 from prompts.json_stream import JsonStreamError, array_of
+from prompts.text_files import open_text
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class CocoImagesSource:
     def __iter__(self) -> Iterator[Unit]:
         folder = os.path.abspath(self.folder or self.path.parent)
         try:
-            with self.path.open(encoding="utf-8-sig") as stream:
+            with open_text(self.path) as stream:
                 for number, image in enumerate(array_of(stream, "images")):
                     yield _unit(number, image, folder)
         except (JsonStreamError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from panoptic.errors import SourceError
 from panoptic.io.sources.base import Unit, kind_of
 from panoptic.io.sources.files import file_unit
 from panoptic.io.sources.opening import is_url
+from prompts.text_files import open_text, path_named, text_encoding
 
 _LONGEST = 1 << 16
 """The longest name of a list, in bytes; a file without any line end must not fill the memory."""
@@ -39,13 +40,22 @@ class TextListSource:
                     yield Unit(f"line {number}", text[:80], problem="too long for a name")
                 elif text.strip() and not text.startswith("# "):
                     yield named_unit(text, folder)
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{str(self.path)!r} is damaged UTF-16: {error}") from error
         except OSError as error:
             raise SourceError(f"{str(self.path)!r} can't be read: {error.strerror}") from error
 
     def _lines(self) -> Iterator[bytes]:
         with self.path.open("rb") as stream:
+            encoding, mark = text_encoding(stream.read(4))
+            if encoding != "utf-8":
+                with open_text(self.path) as text:  # names of the file system are in UTF-8
+                    while name := text.readline(_LONGEST):
+                        yield name.rstrip("\n").encode()
+                return
+            stream.seek(mark)
             null = b"\0" in stream.read(_LONGEST)
-            stream.seek(0)
+            stream.seek(mark)
             if not null:
                 while line := stream.readline(_LONGEST):
                     yield line.rstrip(b"\r\n")
@@ -83,6 +93,6 @@ def named_unit(text: str, folder: str) -> Unit:
         if kind is None:
             return Unit(text, text, problem="its ending is none of a picture or video")
         return Unit(text, text, kind)
-    path = os.path.normpath(os.path.join(folder, text))
+    path = os.path.normpath(path_named(folder, text))
     name = os.path.relpath(path, folder) if path.startswith(folder + os.sep) else path
     return file_unit(name.replace(os.sep, "/"), path)
