@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +14,15 @@ from typer import Argument, Option
 from panoptic.commands.command import add, report
 from panoptic.commands.terminal import show
 from panoptic.show.tables import Table
+from prompts.text_files import path_named, read_text
 
 if TYPE_CHECKING:
+    from panoptic.dataset.corrections import Correction
     from panoptic.dataset.review import DoubtfulLabel
     from panoptic.dataset.store import DatasetStore
     from panoptic.results.labelled import Verdict
 
+COMMAND = "panoptic review"
 VERDICTS = "Verdicts"
 HEAD = ("key", "quality", "verdict", "worst segments", "picture")
 EPILOG = """\
@@ -29,10 +33,13 @@ exported. Rejected ones never are, accepted and corrected ones always.
   panoptic review out --below 0.4
   panoptic review out --accept street/17 --accept street/18 --reject blurred
   panoptic review out --correct street/19=edited/street--19.json
+  panoptic review out --corrections cvat_export.zip
   panoptic review out --verdicts verdicts.jsonl
 
-A corrected file is COCO panoptic (JSON, or a PNG of the first label's ids), LabelMe's JSON, Label
-Studio's JSON export or CVAT's XML. To get files to correct: panoptic export.
+A corrected file is COCO panoptic (JSON, or a PNG of the first label's ids) or COCO instances,
+LabelMe's JSON, Label Studio's JSON or JSON-MIN, or CVAT's XML; a folder or zip of these will do.
+--corrections finds the items by the names of their pictures. What a label can't hold, such as a
+point, is left out and told. To get files to correct: panoptic export.
 
 A line of verdicts.jsonl is {"key": "street/17", "verdict": "accept", "note": "ok"}, for a
 correction with "file". Exit code 1 if some of the verdicts could not be taken.
@@ -71,6 +78,12 @@ def run(
         list[str] | None,
         Option(metavar="KEY=FILE", help="This is right instead.", rich_help_panel=VERDICTS),
     ] = None,
+    corrections: Annotated[
+        list[Path] | None,
+        Option(
+            metavar="FILE", help="All labels of a file, folder or zip.", rich_help_panel=VERDICTS
+        ),
+    ] = None,
     forget: Annotated[
         list[str] | None,
         Option(metavar="KEY", help="Take a verdict back.", rich_help_panel=VERDICTS),
@@ -98,8 +111,10 @@ def run(
     if verdicts is not None:
         asked += _read(verdicts)
     with DatasetStore.open(dataset) as store:
-        if asked:
-            return _record(store, asked)
+        if asked or corrections:
+            failed = _record(store, asked)
+            failed += sum(_correct_all(store, path, note) for path in corrections or ())
+            return 1 if failed else 0
         found, total = doubtful_labels(store, below, most=most, decided=decided)
         if as_json:
             for label in found:
@@ -116,16 +131,18 @@ def run(
 def _read(path: Path) -> list[Asked]:
     """Verdicts from JSON lines; corrected files lie relative to theirs."""
     asked = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
             key, verdict = entry["key"], entry["verdict"]
-            file = path.parent / entry["file"] if verdict == "corrected" else None
+            file = path_named(path.parent, entry["file"]) if verdict == "corrected" else None
             if verdict not in ("accept", "reject", "corrected", None):
                 raise ValueError(f"no verdict is called {verdict!r}")
-        except (ValueError, KeyError, TypeError) as error:
+            if not isinstance(key, str) or not isinstance(entry.get("note", ""), str):
+                raise TypeError("key and note are texts")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{str(path)!r}, line {number}: expected key and verdict (accept, reject, null, or "
                 f"corrected with a file), got {line[:80]!r}"
@@ -134,21 +151,55 @@ def _read(path: Path) -> list[Asked]:
     return asked
 
 
+def _correct_all(store: DatasetStore, path: Path, note: str) -> int:
+    """Takes all corrections of a file; returns how many could not be taken."""
+    from panoptic.dataset.review import correct_all
+    from panoptic.errors import CorrectionError
+
+    failed = 0
+    try:
+        for key, found in correct_all(store, path, note):
+            if isinstance(found, CorrectionError):
+                failed += 1
+                report(COMMAND, f"{key}: {found}" if key else found)
+            elif isinstance(found, str):
+                print(f"{COMMAND}: {found}", file=sys.stderr)
+            else:
+                print(f"{key}: corrected")
+                failed += _tell(key, found)
+    except (CorrectionError, FileNotFoundError) as error:
+        failed += 1
+        report(COMMAND, error)
+    return failed
+
+
+def _tell(key: str, correction: Correction) -> int:
+    """Says what a correction couldn't be taken of; returns how many frames that is."""
+    for text in correction.notes:
+        print(f"{COMMAND}: {key}: {text}", file=sys.stderr)
+    for text in correction.refused:
+        report(COMMAND, f"{key}: {text}")
+    return len(correction.refused)
+
+
 def _record(store: DatasetStore, asked: list[Asked]) -> int:
+    """Takes verdicts; returns how many could not be taken."""
     from panoptic.dataset.review import correct
 
     failed = 0
     for each in asked:
         try:
             if each.file is not None:
-                correct(store, each.key, each.file, each.note)
-            else:
-                store.set_verdict(each.key, each.verdict, note=each.note)
+                correction = correct(store, each.key, each.file, each.note)
+                print(f"{each.key}: corrected")
+                failed += _tell(each.key, correction)
+                continue
+            store.set_verdict(each.key, each.verdict, note=each.note)
             print(f"{each.key}: {each.verdict or 'no verdict any more'}")
         except (KeyError, ValueError, FileNotFoundError) as error:
             failed += 1
-            report("panoptic review", str(error.args[0]) if error.args else str(error))
-    return 1 if failed else 0
+            report(COMMAND, str(error.args[0]) if error.args else str(error))
+    return failed
 
 
 def _row(label: DoubtfulLabel, store: DatasetStore) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from panoptic.dataset.corrections import read_correction
+from panoptic.dataset.corrections import Correction, opened_corrections, read_correction
 from panoptic.dataset.store import DatasetStore
 from panoptic.dataset.tasks import SegmentRecord
+from panoptic.errors import CorrectionError
 from panoptic.results.labelled import LabelledItem
 from prompts import Vocabulary
 
@@ -63,13 +64,48 @@ def worst_segments(store: DatasetStore, key: str, most: int = 3) -> tuple[Segmen
     return tuple(sorted(judged, key=lambda s: (s.quality, s.id))[:most])
 
 
-def correct(store: DatasetStore, key: str, path: str | Path, note: str = "") -> int:
-    """Takes a corrected file for an item; returns how many of its frames it holds.
+def correct_all(
+    store: DatasetStore, path: str | Path, note: str = ""
+) -> Iterator[tuple[str, Correction | CorrectionError | str]]:
+    """Takes the corrections of all items that a file, folder or zip archive names; yields the keys
+    with what was taken, or why nothing was.
+
+    At last come, with an empty key, errors of files that are damaged and of pictures that are no
+    item's, and as texts what nobody annotated. Raises ``CorrectionError`` where the file as a
+    whole is none or nothing was taken, and ``FileNotFoundError``.
+    """
+    try:
+        with opened_corrections(path) as file:
+            taken = 0
+            claims = file.claims(store.items())
+            for claim in claims:
+                if claim.unsaid:
+                    continue
+                key = claim.item.key
+                try:
+                    found = file.read(claim, store.vocabulary)
+                    store.set_verdict(key, "corrected", corrected=found.labels, note=note)
+                except ValueError as error:
+                    yield key, CorrectionError(str(error))
+                    continue
+                taken += 1
+                yield key, found
+            unsaid, strange = file.rest(claims)
+            yield from (("", text) for text in unsaid)
+            yield from (("", CorrectionError(text)) for text in [*file.damaged.values(), *strange])
+            if not taken:
+                raise CorrectionError("nothing was taken")
+    except CorrectionError as error:
+        raise CorrectionError(f"{str(path)!r} holds no corrections: {error}") from error
+
+
+def correct(store: DatasetStore, key: str, path: str | Path, note: str = "") -> Correction:
+    """Takes a corrected file for an item; returns what it holds, and what was left out.
 
     Raises ``CorrectionError`` (a ``ValueError``) if it is none, see ``read_correction``, and
     ``KeyError`` if no item has this key.
     """
     item = store.item(key)
     corrected = read_correction(path, item, store.vocabulary)
-    store.set_verdict(key, "corrected", corrected=corrected, note=note)
-    return len(corrected)
+    store.set_verdict(key, "corrected", corrected=corrected.labels, note=note)
+    return corrected

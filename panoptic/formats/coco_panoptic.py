@@ -239,16 +239,15 @@ class CocoPanoptic:
             image_id = next(iter(self.annotations))
         if image_id not in self.annotations:
             raise ValueError(f"{str(self.json_path)!r} holds no image {image_id!r}")
-        segments = [self._segment(info) for info in self.annotations[image_id]["segments_info"]]
+        where = f"{str(self.json_path)!r}, image {image_id!r}"
         try:
+            segments = [self._segment(info) for info in self.annotations[image_id]["segments_info"]]
             result = PanopticSegmentation.from_ids(self.read_ids(image_id), segments)
-        except ValueError as error:
-            raise CocoFormatError(f"image {image_id!r}: {error}") from error
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
+            raise CocoFormatError(f"{where}: {error}") from error
         unseen = {s.id for s in segments} - {s.id for s in result}
         if unseen:
-            raise CocoFormatError(
-                f"image {image_id!r}: segments {sorted(unseen)} of the JSON are not in the PNG"
-            )
+            raise CocoFormatError(f"{where}: {sorted(unseen)} of the JSON are not in the PNG")
         return result
 
     def __iter__(self) -> Iterator[tuple[int | str, PanopticSegmentation]]:

@@ -143,6 +143,10 @@ class ExportItem:
         """The name of a picture; of a video, that of one frame."""
         return f"{self.name}-{_JOINT}{frame:06d}" if self.is_video else self.name
 
+    def frame_of_name(self) -> dict[str, int]:
+        """The frames by their names; a picture is frame 0."""
+        return {self.frame_name(frame): frame for frame in range(self.item.frames)}
+
     def file(self, path: Path) -> Path:
         """A path that a file of this item is written to; its folder is made."""
         path.parent.mkdir(parents=True, exist_ok=True)

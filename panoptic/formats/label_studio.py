@@ -7,20 +7,18 @@
 Pictures are named as files of a local storage (https://labelstud.io/guide/storage#Local-storage):
 start Label Studio with ``LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true`` and
 ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`` set to this folder. Masks are exact; a region's id tells
-the segment's id, its score is the segment's. What comes back as JSON is read by ``read_tasks``.
+the segment's id, its score is the segment's. What comes back as JSON is read by
+``label_studio_tasks``.
 """
 
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from panoptic.formats.exporter import ExportItem, PictureSink
-from panoptic.formats.regions import Region
-from panoptic.formats.rle import brush, read_brush
+from panoptic.formats.rle import brush
 from panoptic.formats.writers import JsonLists
 from panoptic.results.labelled import Split
 from panoptic.results.segmentation import PanopticSegmentation
@@ -82,26 +80,3 @@ def _prediction(item: ExportItem, result: PanopticSegmentation) -> dict[str, obj
     if item.item.quality is not None:
         prediction["score"] = item.item.quality
     return prediction
-
-
-def read_tasks(tasks: Sequence[Mapping[str, Any]], key: str) -> Iterator[tuple[int, list[Region]]]:
-    """The annotated tasks of the item ``key``, each with its frame (0 for a picture).
-
-    Of a task the latest annotation counts, and of that the brush regions. Raises ``KeyError``,
-    ``TypeError`` or ``ValueError`` where a field is missing or wrong.
-    """
-    for task in tasks:
-        data = task["data"]
-        if data.get("key") != key or not task.get("annotations"):
-            continue
-        latest = max(task["annotations"], key=lambda a: (a.get("updated_at") or "", a.get("id", 0)))
-        regions = []
-        for region in latest["result"]:
-            if region.get("type") != "brushlabels":
-                continue
-            height, width = region["original_height"], region["original_width"]
-            number = str(region["id"]).rpartition("segment-")[2]
-            (name,) = region["value"]["brushlabels"]
-            mask = read_brush(region["value"]["rle"], height, width)
-            regions.append(Region(mask, name, int(number) if number.isdigit() else None))
-        yield int(data.get("frame", 0)), regions

@@ -5,7 +5,7 @@
 
 Masks are exact, holes and parts included; LabelMe 5.3 and later shows and edits them. ``group_id``
 is the segment's id, and the description holds its score. (https://github.com/wkentaro/labelme)
-What a person made of such a file is read by ``read_shapes``.
+What a person made of such a file is read by ``read_picture``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,17 @@ from PIL import Image, ImageDraw
 
 from panoptic.errors import CorrectionError
 from panoptic.formats.exporter import ExportItem, PictureSink
-from panoptic.formats.regions import Region
+from panoptic.formats.fields import Fields, at, shown
+from panoptic.formats.regions import (
+    AnnotatedPicture,
+    Notes,
+    Region,
+    Size,
+    Target,
+    paint,
+    size_checked,
+)
+from panoptic.formats.shapes import Draw, points_of, window
 from panoptic.io.files import write_json
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
@@ -71,39 +81,104 @@ def _shapes(result: PanopticSegmentation) -> list[dict[str, object]]:
     return shapes
 
 
-def read_shapes(content: Mapping[str, Any]) -> list[Region]:
-    """The regions of a file's content: masks, polygons, rectangles and circles.
+AREAS = ("polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask")
+"""Shapes that have one; "rotation" is what X-AnyLabeling calls an oriented rectangle."""
+NO_AREAS = ("point", "points", "line", "linestrip")
+_FIELDS = {"label", "points", "group_id", "description", "shape_type", "flags", "mask", "score"}
 
-    Raises ``CorrectionError`` for shapes without an area, and ``KeyError``, ``TypeError`` or
-    ``ValueError`` where a field is missing or wrong.
+
+def read_picture(content: Any, place: str, file_name: str) -> AnnotatedPicture:
+    """What a LabelMe file says of its picture; it is drawn as LabelMe's ``shape_to_mask`` does.
+
+    Points and lines are helpers without an area, and left out. A group of shapes is one segment.
     """
-    size = int(content["imageHeight"]), int(content["imageWidth"])
-    return [
-        Region(_mask(shape, size), shape["label"], shape.get("group_id"))
-        for shape in content["shapes"]
-    ]
+    fields = Fields(content, place)
+
+    def read(target: Target) -> PanopticSegmentation:
+        own = fields.integer("imageHeight"), fields.integer("imageWidth")
+        size_checked(place, own, target.size)
+        for name in _true(content.get("flags")):
+            target.notes.left_out(f"the flag {name!r}", at(place, "of the whole picture"))
+        found = [
+            _region(Fields(shape, at(place, f"shape {number}")), target.notes)
+            for number, shape in enumerate(fields.list("shapes"), 1)
+        ]
+        return paint([region for region in found if region is not None], target)
+
+    named = fields.content.get("imagePath")
+    names = (named, file_name) if isinstance(named, str) and named else (file_name,)
+    return AnnotatedPicture(place, names, read)
 
 
-def _mask(shape: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
-    points = np.array(shape["points"], float)
-    kind = shape.get("shape_type") or "polygon"
+def _region(shape: Fields, notes: Notes) -> Region | None:
+    kind = shape.text("shape_type") if shape.has("shape_type") else "polygon"
+    place = f"{shape.place} ({shown(shape.content.get('label'))})"
+    if kind in NO_AREAS:
+        notes.left_out(f"a {kind}", place)
+        return None
+    if kind not in AREAS:
+        raise CorrectionError(
+            f"{place}: shapes of the type {kind!r} are not read; draw it as a polygon or a mask"
+        )
+    for name in _true(shape.content.get("flags")):
+        notes.left_out(f"the flag {name!r}", place)
+    described = shape.content.get("description")
+    if described and not str(described).startswith("score "):
+        notes.left_out("a description", place)
+    for name in shape.content.keys() - _FIELDS:
+        if shape.content[name]:
+            notes.left_out(f"the field {name!r}", place)
+    group = shape.integer("group_id") if shape.has("group_id") else None
+    return Region(place, shape.text("label"), _draw(shape, kind, place), group, group)
+
+
+def _true(flags: Any) -> list[str]:
+    return [str(name) for name in flags if flags[name]] if isinstance(flags, Mapping) else []
+
+
+def _draw(shape: Fields, kind: str, place: str) -> Draw:
+    points = points_of(shape.content.get("points"), place)
     if kind == "mask":
-        mask = np.zeros(size, bool)
-        x, y = points[0].astype(int)
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"]) as png:
-            window = np.asarray(png.convert("L")) > 0
-        mask[y : y + window.shape[0], x : x + window.shape[1]] = window
-        return mask
-    if kind not in ("polygon", "rectangle", "circle"):
-        raise CorrectionError(f"shapes of the type {kind!r} have no area")
-    canvas = Image.new("1", size[::-1])
-    draw = ImageDraw.Draw(canvas)
-    if kind == "polygon":
-        draw.polygon([(x, y) for x, y in points.tolist()], fill=1, outline=1)
-    elif kind == "rectangle":
-        low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        draw.rectangle((*low, *high), fill=1)
-    else:
-        (x, y), radius = points[0], float(np.hypot(*(points[1] - points[0])))
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
-    return np.array(canvas, bool)
+        if points.shape != (2, 2):
+            raise CorrectionError(f"{place}: a mask has two points, got {len(points)}")
+        (x0, y0), (x1, y1) = points.astype(int).tolist()
+        return window(_png(shape, (y1 - y0 + 1, x1 - x0 + 1), place), x0, y0, place)
+    least, most = {
+        "circle": (2, 2),
+        "rectangle": (2, 4),
+        "oriented_rectangle": (4, 4),
+        "rotation": (4, 4),
+    }.get(kind, (3, len(points)))
+    if not least <= len(points) <= most or (kind == "rectangle" and len(points) == 3):
+        raise CorrectionError(f"{place}: a {kind} of {len(points)} points is none")
+
+    def draw(size: Size) -> np.ndarray:
+        canvas = Image.new("1", size[::-1])
+        pen = ImageDraw.Draw(canvas)
+        if kind == "circle":
+            (x, y), radius = points[0], float(np.hypot(*(points[1] - points[0])))
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1, outline=1)
+        elif kind == "rectangle" and len(points) == 2:
+            low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+            pen.rectangle((*low, *high), fill=1, outline=1)
+        else:
+            pen.polygon([(x, y) for x, y in points.tolist()], fill=1, outline=1)
+        return np.array(canvas, bool)
+
+    return draw
+
+
+def _png(shape: Fields, size: Size, place: str) -> np.ndarray:
+    try:
+        data = base64.b64decode(shape.text("mask"), validate=True)
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as png:
+            if png.size != size[::-1]:
+                raise CorrectionError(
+                    f"{place}: its mask is {png.width} x {png.height}, its points say "
+                    f"{size[1]} x {size[0]}"
+                )
+            return np.asarray(png.convert("L")) > 0
+    except CorrectionError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CorrectionError(f"{place}: its mask is no PNG in base64: {error}") from error

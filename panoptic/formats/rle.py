@@ -12,6 +12,47 @@ def runs(flat: np.ndarray) -> list[int]:
     return [0, *lengths] if flat[0] else lengths
 
 
+def coco_lengths(text: str) -> list[int]:
+    """The run lengths in COCO's compressed text (pycocotools' ``rleFrString``): five bits of a
+    number a letter, lowest first, the sixth if more follow; from the third on, each is told as the
+    difference to the last but one.
+
+    Raises ``ValueError`` for a text that is none.
+    """
+    lengths: list[int] = []
+    value = shift = 0
+    for letter in text:
+        bits = ord(letter) - 48
+        if not 0 <= bits < 64 or shift > 40:
+            raise ValueError(f"{letter!r} is no part of compressed run lengths")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("the run lengths end too early")
+    return lengths
+
+
+def read_coco(counts: str | list[int], height: int, width: int) -> np.ndarray:
+    """The bool mask (H, W) of COCO's run lengths, which go down the columns.
+
+    Raises ``ValueError`` if they are not those of a picture of this size.
+    """
+    lengths = coco_lengths(counts) if isinstance(counts, str) else counts
+    if any(length < 0 for length in lengths) or sum(lengths) != height * width:
+        raise ValueError(
+            f"run lengths of {sum(lengths)} pixels, a mask of {width} x {height} has "
+            f"{height * width}"
+        )
+    values = np.arange(len(lengths)) % 2 == 1
+    return np.repeat(values, lengths).reshape(width, height).T
+
+
 def brush(mask: np.ndarray) -> list[int]:
     """Label Studio's run lengths of a bool mask (H, W): bytes of a bit stream.
 

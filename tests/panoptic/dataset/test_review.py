@@ -62,7 +62,7 @@ def test_verdicts_outlast_further_runs_and_drive_exports(out, tmp_path):
         store.set_verdict(good, "accept")
         store.set_verdict(bad, "reject")
         size = store.item(wrong).size
-        assert correct(store, wrong, corrected_file(tmp_path / "mine", size)) == 1
+        assert len(correct(store, wrong, corrected_file(tmp_path / "mine", size)).labels) == 1
     fill(tmp_path / "in", 2, start=6)
     label_dataset(ColourLabeller(), tmp_path / "in", WORDS, tmp_path / "out")
     again = DatasetSettings(redo=True)
