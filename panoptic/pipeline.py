@@ -91,7 +91,27 @@ class PanopticPipeline(ImagePipeline):
         settings: VideoSettings | None = None,
         folder: str | Path | None = None,
     ) -> FileSession:
-        """A video to label and to correct by hand: see ``panoptic.video.FileSession``."""
+        """A video to label and to correct by hand: see ``panoptic.video.FileSession``. With
+        ``folder`` it is kept there, step by step."""
         from panoptic.video.file_session import FileSession
 
         return FileSession(self, video, vocabulary, settings, folder)
+
+    def open_session(self, folder: str | Path, video: Any = None) -> FileSession:
+        """Go on with a session that is kept in a folder: see ``FileSession.open``."""
+        from panoptic.video.file_session import FileSession
+
+        return FileSession.open(self, folder, video)
+
+    def open_labels(
+        self,
+        labels: str | Path,
+        video: Any,
+        vocabulary: Vocabulary | None = None,
+        settings: VideoSettings | None = None,
+        folder: str | Path | None = None,
+    ) -> FileSession:
+        """Correct what ``panoptic video`` wrote: see ``FileSession.of_labels``."""
+        from panoptic.video.file_session import FileSession
+
+        return FileSession.of_labels(self, labels, video, vocabulary, settings, folder)

@@ -24,6 +24,11 @@ class TrackedObject:
     clicks: dict[int, list[Click]] = field(default_factory=dict)
     """By frame."""
 
+    def copy(self) -> TrackedObject:
+        """Another one with the same memories, which can be given others."""
+        bank = MemoryBank(self.bank.settings, dict(self.bank.prompted), dict(self.bank.recent))
+        return TrackedObject(bank, {frame: list(given) for frame, given in self.clicks.items()})
+
     def state(self) -> dict[str, Any]:
         """Numbers, lists and CPU tensors, from which :meth:`from_state` makes the same again."""
         return {"clicks": _clicks_state(self.clicks), **_bank_state(self.bank)}

@@ -7,6 +7,7 @@ embedding of the frame at hand. What happens to a frame are five lines, in ``_tr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,33 @@ class VideoTracker:
         self._index, self._reverse = int(state["index"]), bool(state["reverse"])
         height, width = state["size"]
         self._embedding, self._size = None, (int(height), int(width))
+
+    def copy(self) -> VideoTracker:
+        """Another tracker that stands where this one does: going on with one leaves the other as
+        it is. It costs next to nothing, for memories are shared and never changed."""
+        other = copy(self)
+        other._objects = {i: tracked.copy() for i, tracked in self._objects.items()}
+        return other
+
+    @torch.inference_mode()
+    def look_again(self, frame: Picture) -> None:
+        """Have the latest frame of a stream at hand, to prompt objects in it after
+        :meth:`load_state`. It must be that very frame; it is not tracked once more."""
+        rgb = as_rgb(frame)
+        if self._index < 0 or rgb.shape[:2] != self._size:
+            raise PromptError(
+                f"the latest frame is {self._index}, of size {self._size}, got one of size "
+                f"{rgb.shape[:2]}"
+            )
+        if self._embedding is None:
+            self._take(self._index, self._size, to_pixels(rgb, self.model.config.image_size))
+
+    def renumber(self, object_id: int, new_id: int) -> None:
+        """An object goes by another id, with all its memories. ``PromptError`` if that is taken."""
+        self._require(object_id)
+        if new_id in self._objects:
+            raise PromptError(f"an object {new_id} is tracked already; there are {self.object_ids}")
+        self._objects = {new_id if i == object_id else i: t for i, t in self._objects.items()}
 
     def remove(self, object_id: int) -> None:
         """Forget an object and all its memories."""

@@ -73,14 +73,17 @@ class VideoFile:
             raise IndexError(f"frame {index} of {len(self)}")
         with self._lock:
             key = self._index.keys[self._index.key_before(index)].frame
-            if self._following is None or index < self._at or key > self._at:
-                self._following = self._decode(index, len(self))
-                self._at = index - 1
-            while self._at < index:
-                self._latest = next(self._following)
-                self._at += 1
-            assert self._latest is not None
-            return self._rgb(self._latest)
+            following, at, latest = self._following, self._at, self._latest
+            self._following = None  # whoever is interrupted in here leaves a place to start anew
+            if following is None or index < at or key > at:
+                following, at = self._decode(index, len(self)), index - 1
+            while at < index:
+                latest = next(following)
+                at += 1
+            self._at, self._latest = at, latest
+            self._following = following
+            assert latest is not None
+            return self._rgb(latest)
 
     def frames(
         self, start: int = 0, stop: int | None = None, reverse: bool = False

@@ -47,6 +47,9 @@ class FrameSignature:
         small = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)
         return cls(np.asarray(small))
 
+    def __deepcopy__(self, memo: object) -> FrameSignature:
+        return self  # it is never changed
+
     @cached_property
     def rgb(self) -> np.ndarray:
         """``small`` in float32."""

@@ -2,74 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from panoptic.formats.video_formats import DEFAULT_FORMATS
+from panoptic.io import progress as progress_bars
 from panoptic.io.clips import VideoInput
-from panoptic.io.progress import Progress, shown
-from panoptic.results.frame import Event, PanopticFrame
+from panoptic.io.progress import Progress
+from panoptic.results.frame import PanopticFrame
 from panoptic.settings.video import VideoSettings
 from panoptic.video.fill_backward import fill_backward
-from panoptic.video.layer_store import LayerStore, StoredFrame
-from panoptic.video.mask_layers import Layer, Layers, to_steps
-from panoptic.video.propagate_corrections import HandCorrection, repropagate
+from panoptic.video.frame_views import CorrectedFrames, LabelledAsAsked
+from panoptic.video.kept_session import KeptSession
+from panoptic.video.layer_store import StoredFrame
 from panoptic.video.session import VideoSession, compose, tracker_settings
+from panoptic.video.session_state import touched
+from panoptic.video.shown_frames import as_made, shown
+from panoptic.video.tell_tracker import tell
+from panoptic.video.write_session import write_session
+from panoptic.video.written_labels import WrittenLabels
 from prompts import Category, Vocabulary
 
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
 
+TRACKER_EVERY = 50
+"""Frames after which the tracker is written to disk: what a kill costs at most."""
 
-class FileSession:
+
+class FileSession(KeptSession):
     """A video file, a folder or an array of frames, labelled and open to corrections.
 
-    :meth:`run` labels it. Afterwards (or in between) :meth:`click`, :meth:`add_box`,
-    :meth:`relabel` and :meth:`remove` correct it, and :meth:`propagate` brings clicks and boxes
-    into the frames around; :meth:`frame` and :meth:`frames` give the frames as they stand.
+    :meth:`run` labels it. Afterwards, or in between, :meth:`click`, :meth:`add_box`,
+    :meth:`relabel`, :meth:`join`, :meth:`remove` and :meth:`restore` correct it, and
+    :meth:`propagate` brings clicks and boxes into the frames around; :meth:`undo` takes back the
+    latest of these, :meth:`redo` makes it again. :meth:`frame` and :meth:`frames` give the frames
+    as they stand, :meth:`write` the files that ``panoptic video`` writes.
 
-    Masks are kept in a temporary file in ``folder`` (by default the system's), pictures are read
-    again when they are needed, so memory doesn't grow with the video. Use it in a ``with`` block,
-    or :meth:`close` it, to have the file gone.
+    However edits follow each other, there is one segment of each stuff category, and an id is never
+    given to another segment. Whatever is interrupted (Ctrl-C) was done or not begun.
+
+    With ``folder``, every step is on disk there as soon as it is done, and :meth:`open` goes on
+    with it, after a crash too; without, all is in temporary files until :meth:`save`. Pictures are
+    read again when they are needed, so memory doesn't grow with the video. Use it in a ``with``
+    block, or :meth:`close` it.
     """
 
-    def __init__(
-        self,
+    @classmethod
+    def of_labels(
+        cls,
         pipeline: ImagePipeline,
+        labels: str | Path,
         video: Any,
-        vocabulary: Vocabulary,
+        vocabulary: Vocabulary | None = None,
         settings: VideoSettings | None = None,
         folder: str | Path | None = None,
-    ) -> None:
-        self.pipeline = pipeline
-        self.video = VideoInput.of(video, pictures=pipeline.settings.pictures)
-        self.source = self.video.at_hand
-        self.session = VideoSession(pipeline, vocabulary, settings)
-        self.vocabulary, self.settings = vocabulary, self.session.settings
-        self.recording = LayerStore(folder)
-        self._times = self.video.times
-        self._categories: dict[int, int] = {}  # of all segments that there ever were
-        self._relabelled: dict[int, int] = {}
-        self._removed: set[int] = set()
-        self._corrections: dict[int, dict[int, HandCorrection]] = {}  # by segment and frame
-        self._pending: set[int] = set()
+    ) -> FileSession:
+        """A session on what ``panoptic video`` wrote: ``labels`` is its output folder, ``video``
+        the clip that was labelled. It can be corrected, written again and, if it doesn't hold all
+        frames, gone on with.
+
+        Masks are those of the VIPSeg output (exact ones), events those of the timeline where there
+        is one; words are those of the output by default. ``ValueError`` where there are no such
+        labels of the clip, or of other frames.
+        """
+        clip = VideoInput.of(video, pictures=pipeline.settings.pictures)
+        written = WrittenLabels.open(Path(labels), clip, vocabulary)
+        session = cls(pipeline, video, written.vocabulary, settings)
+        try:
+            follower, count = session.session, len(written)
+            for record, image in written.records(session.source):
+                follower = follower.fork()
+                follower.pass_over(image, written.is_cut(record.layers.index))
+                is_last = record.layers.index == count - 1
+                session._add(record, follower, everything_untold=is_last)
+            if folder is not None:
+                session.save(folder)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def __len__(self) -> int:
         """Frames of the video."""
         return len(self.source)
-
-    def __enter__(self) -> FileSession:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Delete the temporary file."""
-        self.recording.close()
 
     # -- labelling --------------------------------------------------------------------------
 
@@ -78,35 +98,77 @@ class FileSession:
     ) -> Iterator[PanopticFrame]:
         """Label what isn't labelled yet, and yield those frames in order.
 
-        With ``both_ways`` nothing is yielded before all of the video was gone through forward and
-        back. ``progress`` shows a bar on a terminal; a callback in its place is called with the
-        frames done and their number, with ``both_ways`` twice that.
+        Corrections that weren't propagated are propagated first, and what is labelled goes on from
+        all that was corrected. With ``both_ways`` nothing is yielded before all of the video was
+        gone through forward and back. ``progress`` shows a bar on a terminal; a callback in its
+        place is called with the frames done and their number, with ``both_ways`` twice that.
+
+        The work is done while the result is iterated over; a warning says so if nobody does.
         """
-        start, total = len(self.recording), len(self) * (2 if both_ways else 1)
-        with shown(progress, "frames", total) as tell:
-            for index, image in self.source.frames(start) if start < len(self) else ():
-                time = None if self._times is None else float(self._times[index])
-                frame = self.session.step(image, time)
-                layers = self.session.layers
-                assert layers is not None
-                self.recording.add(
-                    StoredFrame(layers, self.session.shot, frame.events, time, self.session.prompts)
-                )
-                self._categories |= {layer.id: layer.category_id for layer in layers.layers}
-                tell(index + 1, total)
-                if not both_ways:
-                    yield frame
+        return LabelledAsAsked(self._run(both_ways, progress), "FileSession.run()")
+
+    def _run(
+        self, both_ways: bool, progress: bool | Progress
+    ) -> Generator[PanopticFrame, None, None]:
+        start, total = self.labelled, len(self) * (2 if both_ways else 1)
+        if start < len(self) and self.edits.pending:
+            self.propagate(progress=False)
+        with progress_bars.shown(progress, "frames", total) as tell_progress:
+            try:
+                for index, image in self.source.frames(start) if start < len(self) else ():
+                    frame = self._label(index, image)
+                    tell_progress(index + 1, total)
+                    if not both_ways:
+                        yield frame
+            finally:
+                self._write_tracker()
             if both_ways:
-                fill_backward(
-                    self.pipeline.segmenter.model,
-                    self.source,
-                    self.recording,
-                    self.settings,
-                    tracker_settings(self.settings),
-                    lambda done, _: tell(len(self) + done, total),
-                )
+                start = min(start, self.filled)
+                self._fill(lambda done, _: tell_progress(len(self) + done, total))
         if both_ways:
             yield from self.frames(start)
+
+    def _label(self, index: int, image: np.ndarray) -> PanopticFrame:
+        now = self._now.state
+        session = now.session.fork()
+        tell(session, now.edits, now.recording, self.source, now.untold, now.next_id)
+        times = self.video.times
+        frame = session.step(image, None if times is None else float(times[index]))
+        layers = session.layers
+        assert layers is not None
+        record = StoredFrame(layers, session.shot, frame.events, frame.time, session.prompts)
+        self._add(record, session)
+        return self._show(record, frame.image)
+
+    def _add(
+        self, record: StoredFrame, session: VideoSession, everything_untold: bool = False
+    ) -> None:
+        """One more frame is labelled; ``session`` stands after it."""
+        now, index = self._now.state, record.layers.index
+        draft = now.draft()
+        record = as_made(record, now.edits)
+        made = {layer.id: layer.category_id for layer in record.layers.layers}
+        draft.edits = draft.edits.having("categories", made)
+        draft.next_id = max([draft.next_id, session.roster.next_id, *(id + 1 for id in made)])
+        place = draft.recording.file.append(record)
+        step = now.step("run", f"frame {index}", draft, self.vocabulary)
+        untold = draft.edits.live if everything_untold else touched(step.edits, ["joined"])
+        step = replace(
+            step, frames={index: (None, place)}, untold=frozenset(untold), shot=record.shot
+        )
+        self._commit(step, session)
+        if (index + 1) % TRACKER_EVERY == 0:
+            self._write_tracker()
+
+    def _fill(self, progress: Progress) -> None:
+        state = self._now.state
+        draft = state.draft()
+        fill_backward(
+            *(self.pipeline.segmenter.model, self.source, draft.recording, self.settings),
+            tracker_settings(self.settings),
+            progress,
+        )
+        self._commit(state.step("fill", "both ways", draft, self.vocabulary))
 
     def frame(self, index: int) -> PanopticFrame:
         """A labelled frame as it stands now. ``IndexError`` if it isn't labelled yet."""
@@ -115,10 +177,16 @@ class FileSession:
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[PanopticFrame]:
         """Labelled frames as they stand now, from ``start`` to before ``stop``."""
-        stop = len(self.recording) if stop is None else min(stop, len(self.recording))
+        stop = self.labelled if stop is None else min(stop, self.labelled)
         if start < stop:
             for index, image in self.source.frames(start, stop):
                 yield self._show(self.recording[index], image)
+
+    @property
+    def segments(self) -> dict[int, Category]:
+        """All segments of the video, by id, with their categories."""
+        edits = self.edits
+        return {id: self.vocabulary.by_id(edits.category(id)) for id in edits.live}
 
     # -- corrections ------------------------------------------------------------------------
 
@@ -131,137 +199,92 @@ class FileSession:
         the same frame and segment add to each other. ``KeyError`` for a segment that isn't in this
         video, ``ValueError`` for a point outside of the frame.
         """
-        self._require(segment)
-        x, y = float(point[0]), float(point[1])
-        record = self.recording[frame]
-        height, width = record.layers.size
-        if not (0 <= x < width and 0 <= y < height):
-            raise ValueError(
-                f"the point ({x:g}, {y:g}) is outside of the frame, {width} x {height}"
-            )
-        layer = self._layer(record, segment)
-        correction = self._corrections.setdefault(segment, {}).setdefault(
-            frame, HandCorrection(layer)
-        )
-        correction.points.append((x, y))
-        correction.labels.append(int(positive))
-        segmenter = self.pipeline.segmenter
-        start = correction.start.steps
-        answer = segmenter.segment(
-            points=np.array([correction.points]),
-            labels=np.array([correction.labels]),
-            mask_logits=None if correction.start.is_empty else (start.astype(np.float32) / 8)[None],
-            multimask=correction.start.is_empty and len(correction.points) == 1,
-            image=segmenter.encode(self.source[frame]),
-        ).best()
-        steps = to_steps(answer.logits[0, 0].cpu().numpy())
-        return self._set_by_hand(
-            record, replace(layer, steps=steps), f"{len(correction.points)} clicks"
-        )
+        frame, segment = int(frame), int(segment)
+        name = f"click on segment {segment} in frame {frame}"
+        self._do(name, lambda draft: self._hand.click(draft, frame, segment, point, positive))
+        return self.frame(frame)
 
     def add_box(
         self, frame: int, box: Sequence[float], category: str | int | Category
     ) -> PanopticFrame:
         """A segment that was overlooked: a box xyxy in pixels of a frame, and what it is.
 
-        Its id is new (that of the category for stuff), see the frame's last event; the frames
-        around follow with :meth:`propagate`. ``ValueError`` for a box without area in the frame or
-        a category that isn't in the vocabulary.
+        Its id is new, see the frame's last event; the frames around follow with :meth:`propagate`.
+        Of stuff that is in the video already, it is one more part, in addition to what that has.
+        ``ValueError`` for a box without area in the frame or a category that isn't in the
+        vocabulary.
+        """
+        frame, found = int(frame), self._category(category)
+        name = f"box of {found.name} in frame {frame}"
+        self._do(name, lambda draft: self._hand.add_box(draft, frame, box, found))
+        return self.frame(frame)
+
+    def relabel(self, segment: int, category: str | int | Category) -> int:
+        """Give a segment another category of the vocabulary, in all frames; returns its id.
+
+        What becomes stuff that is in the video already becomes part of that, and the id is that of
+        the whole.
         """
         found = self._category(category)
-        record = self.recording[frame]
-        height, width = record.layers.size
-        x0, y0, x1, y1 = np.clip(np.asarray(box, float), 0, [width, height, width, height])
-        if not (x0 < x1 and y0 < y1):
-            raise ValueError(f"the box {list(box)} has no area in the frame, {width} x {height}")
-        segmenter = self.pipeline.segmenter
-        image = segmenter.encode(self.source[frame])
-        answer = segmenter.segment(boxes=np.array([[x0, y0, x1, y1]]), image=image).best()
-        id = self.session.roster.new_id(None if found.is_thing else found.id)
-        self._removed.discard(id)
-        self._categories[id] = found.id
-        steps = to_steps(answer.logits[0, 0].cpu().numpy())
-        layer = Layer(id, found.id, 1.0, float(answer.iou[0, 0]), steps)
-        self._corrections.setdefault(id, {})[frame] = HandCorrection(layer)
-        return self._set_by_hand(record, layer, found.name, "new")
+        name = f"segment {segment} is {found.name}"
+        return self._do(name, lambda draft: self._hand.relabel(draft, int(segment), found))
 
-    def relabel(self, segment: int, category: str | int | Category) -> None:
-        """Give a segment another category of the vocabulary, in all frames."""
-        self._require(segment)
-        found = self._category(category)
-        self._relabelled[segment] = found.id
-        self.session.set_category(segment, found)
+    def join(self, segment: int, into: int) -> int:
+        """Say that a segment is part of another one, or the same seen again: they are one, in all
+        frames, with the id and the category of ``into``. Returns that id."""
+        name = f"segment {segment} is part of {into}"
+        return self._do(name, lambda draft: self._hand.join(draft, int(segment), int(into)))
 
     def remove(self, segment: int) -> None:
-        """Take a segment out of all frames."""
-        self._require(segment)
-        self._removed.add(segment)
-        self._pending.discard(segment)
-        self.session.forget(segment)
+        """Take a segment out of all frames. :meth:`restore` brings it back."""
+        self._do(f"remove {segment}", lambda draft: self._hand.remove(draft, int(segment)))
 
-    def propagate(self, progress: bool | Progress = True) -> Iterator[PanopticFrame]:
-        """Bring what was corrected since the last call into the frames around, and yield them.
+    def restore(self, segment: int) -> int:
+        """Bring back a segment that was removed; returns its id, or that of the stuff of its
+        category that there is by now. ``KeyError`` if it isn't removed."""
+        name = f"restore {segment}"
+        return self._do(name, lambda draft: self._hand.restore(draft, int(segment)))
 
-        Only the corrected segments are followed again, and only in their shot: forward up to the
-        next correction by hand, back to the last prompt before, by hand or not. ``progress`` is as
-        for :meth:`run`.
+    def propagate(self, progress: bool | Progress = True) -> CorrectedFrames:
+        """Bring what was corrected since the last call into the frames around; gives those.
+
+        It is done when this returns, also if nobody looks at the frames. Only the corrected
+        segments are followed again, and only in their shot: forward up to the next correction by
+        hand, back to the last prompt before, by hand or not. ``progress`` is as for :meth:`run`.
         """
-        pending, self._pending = sorted(self._pending), set()
-        correction = {id: self._corrections[id] for id in pending}
-        model, tracking = self.pipeline.segmenter.model, tracker_settings(self.settings)
-        with shown(progress, "frames") as tell:
-            changed = repropagate(model, self.source, self.recording, correction, tracking, tell)
-        for index in sorted(changed):
-            yield self.frame(index)
+        changed: list[int] = []
+        if self.edits.pending:
+            with progress_bars.shown(progress, "frames") as tell_progress:
+                changed = self._do(
+                    "propagate", lambda draft: self._hand.propagate(draft, tell_progress)
+                )
+        return CorrectedFrames(changed, self.frame)
+
+    def write(
+        self,
+        folder: str | Path,
+        formats: Sequence[str] = DEFAULT_FORMATS,
+        overwrite: bool = False,
+        progress: bool | Progress = True,
+    ) -> dict[str, Path]:
+        """Write the labelled frames as ``panoptic video`` does; returns the file or folder to look
+        at, by format.
+
+        ``folder`` appears whole or not at all. It must be new or empty; with ``overwrite`` it takes
+        the place of what panoptic wrote there. ``OutputError`` where it can't.
+        """
+        return write_session(
+            *(Path(folder), self.video, self.vocabulary, formats, overwrite),
+            *(self.frames(), self.labelled, progress),
+        )
 
     # ---------------------------------------------------------------------------------------
 
-    def _set_by_hand(
-        self, record: StoredFrame, layer: Layer, detail: str, kind: Any = "corrected"
-    ) -> PanopticFrame:
-        index, size = record.layers.index, record.layers.size
-        correction = self._corrections[layer.id][index]
-        alone = Layers(index, size, (layer,))
-        shown = compose(alone, self.vocabulary, self.settings, self.pipeline)
-        correction.mask = shown.ids == layer.id
-        self._pending.add(layer.id)
-        event = Event(kind, layer.id, f"by hand, {detail}")
-        kept = tuple(e for e in record.events if not _by_hand(e, layer.id))
-        changed = replace(
-            record,
-            layers=record.layers.with_layers([layer]),
-            events=(*kept, event),
-            prompts={**record.prompts, layer.id: correction.mask},
-        )
-        self.recording.replace(changed)
-        return self._show(changed, self.source[index])
-
     def _show(self, record: StoredFrame, image: np.ndarray) -> PanopticFrame:
-        layers = record.layers.without(list(self._removed))
-        if self._relabelled:
-            layers = layers.with_layers(
-                [
-                    replace(la, category_id=self._relabelled[la.id])
-                    for la in layers.layers
-                    if la.id in self._relabelled
-                ]
-            )
+        record = shown(record, self.edits)
+        layers = record.layers
         result = compose(layers, self.vocabulary, self.settings, self.pipeline, image)
-        events = tuple(e for e in record.events if e.segment_id not in self._removed)
-        return PanopticFrame(layers.index, image, result, events, record.time)
-
-    def _layer(self, record: StoredFrame, id: int) -> Layer:
-        """A segment's layer in a frame; an empty one where it has none."""
-        if id in record.layers.ids:
-            return record.layers[id]
-        side = self.pipeline.segmenter.model.config.mask_size
-        category_id = self._relabelled.get(id, self._categories[id])
-        return Layer(id, category_id, 1.0, 1.0, np.full((side, side), -128, np.int8))
-
-    def _require(self, id: int) -> None:
-        if id not in self._categories or id in self._removed:
-            there = sorted(set(self._categories) - self._removed)
-            raise KeyError(f"no segment {id} in this video; there are {there}")
+        return PanopticFrame(layers.index, image, result, record.events, record.time)
 
     def _category(self, category: str | int | Category) -> Category:
         if isinstance(category, Category):
@@ -269,7 +292,3 @@ class FileSession:
         if isinstance(category, str):
             return self.vocabulary.by_name(category)
         return self.vocabulary.by_id(category)
-
-
-def _by_hand(event: Event, id: int) -> bool:
-    return event.segment_id == id and event.detail.startswith("by hand")

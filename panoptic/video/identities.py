@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from panoptic.video.cuts import FrameSignature
+from prompts import Category
 
 
 @dataclass
@@ -34,6 +36,9 @@ class Member:
     visible: bool = False
     sightings: int = 0
     """How often it came into sight."""
+
+    def copy(self) -> Member:
+        return replace(self, votes=dict(self.votes))
 
     def vote(self, category_id: int, score: float) -> None:
         self.votes[category_id] = self.votes.get(category_id, 0.0) + score
@@ -76,6 +81,10 @@ class Roster:
     def enter(self, category_id: int, is_thing: bool, score: float, frame: int) -> Member:
         """A new member with an id that nobody had; stuff gets the id of its category."""
         id = self.new_id(None if is_thing else category_id)
+        return self.follow(id, category_id, is_thing, score, frame)
+
+    def follow(self, id: int, category_id: int, is_thing: bool, score: float, frame: int) -> Member:
+        """A new member that has its id already, as what was put in by hand has."""
         member = Member(id, category_id, is_thing, score, frame, self.shot, frame)
         self.live[id] = member
         return member
@@ -102,6 +111,54 @@ class Roster:
         member = self.live[id] = self.shelf.pop(id)
         member.shot = self.shot
         return member
+
+    @property
+    def next_id(self) -> int:
+        """An id that nobody had."""
+        return self._next
+
+    def reserve(self, next_id: int) -> None:
+        """New ids are this one or above."""
+        self._next = max(self._next, next_id)
+
+    def set_category(self, id: int, category: Category) -> None:
+        """A member is of this category whatever the votes; its id is that of the category where it
+        is stuff, so nobody else may have been that."""
+        member = self.live[id] if id in self.live else self.shelf[id]
+        self._disown(id)
+        member.category_id, member.is_thing = category.id, category.is_thing
+        member.votes = {category.id: math.inf}
+        if not category.is_thing:
+            self.stuff[category.id] = id
+
+    def renumber(self, id: int, new_id: int) -> None:
+        """A member goes by another id; one that is remembered by that is forgotten."""
+        self.shelf.pop(new_id, None)
+        for members in (self.live, self.shelf):
+            if id in members:
+                members[new_id] = replace(members.pop(id), id=new_id)
+        self._disown(id)
+
+    def forget(self, id: int) -> None:
+        """Neither follow a member nor remember it. The next stuff of its category is another."""
+        self.live.pop(id, None)
+        self.shelf.pop(id, None)
+        self._disown(id)
+
+    def _disown(self, id: int) -> None:
+        self.stuff = {category: i for category, i in self.stuff.items() if i != id}
+
+    def copy(self) -> Roster:
+        """Another one with the same members, each a copy."""
+        other = Roster(self.max_remembered)
+        other.live = {i: member.copy() for i, member in self.live.items()}
+        other.shelf = {i: member.copy() for i, member in self.shelf.items()}
+        other.stuff, other.places = dict(self.stuff), dict(self.places)
+        other.shot, other._next = self.shot, self._next
+        return other
+
+    def __contains__(self, id: int) -> bool:
+        return id in self.live or id in self.shelf
 
     def end_shot(self, last: FrameSignature) -> None:
         """Shelve everybody: what comes is another shot."""

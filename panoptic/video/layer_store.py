@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import struct
 import tempfile
+import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -35,39 +38,116 @@ class StoredFrame:
         return replace(self, layers=layers)
 
 
+def temporary_file(folder: str | Path | None = None) -> IO[bytes]:
+    """A file without a name, which is gone once it is closed."""
+    return tempfile.TemporaryFile(prefix="panoptic-", dir=folder, buffering=0)
+
+
+class RecordFile:
+    """Records one after the other in a file, each found by its place. What is written anew is
+    appended, so a place stays good for ever. Several threads may use it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+
+    @classmethod
+    def temporary(cls, folder: str | Path | None = None) -> RecordFile:
+        """In a file without a name, which is gone once it is closed."""
+        return cls(temporary_file(folder))
+
+    def append(self, record: StoredFrame) -> int:
+        """Returns the record's place."""
+        data = zlib.compress(_encode(record), _LEVEL)
+        with self._lock:
+            place = self._file.seek(0, 2)
+            self._file.write(_LENGTH.pack(len(data)) + data)
+            self._file.flush()
+        return place
+
+    def read(self, place: int) -> StoredFrame:
+        """Raises ``OSError`` where there is no whole record."""
+        with self._lock:
+            self._file.seek(place)
+            head = self._file.read(_LENGTH.size)
+            length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+            data = self._file.read(length)
+        try:
+            return _decode(zlib.decompress(data))
+        except (zlib.error, ValueError, KeyError, struct.error) as error:
+            raise OSError(f"there is no whole record at {place}: {error}") from error
+
+    def copy(self, path: Path) -> None:
+        """All of it, into a new file."""
+        with self._lock, path.open("wb") as copy:
+            self._file.seek(0)
+            shutil.copyfileobj(self._file, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+
+    def sync(self) -> None:
+        """Waits until all would survive a power cut."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class LayerStore:
-    """Records by frame index, in a temporary file; memory holds a number for each frame.
+    """Records by frame index, in a file; memory holds a number for each frame.
 
     Frames are appended in order. One that is written again is appended too, and the old version
-    stays behind unused: the file grows, by what changed.
+    stays behind: the file grows, by what changed. ``fork`` gives another view of the same file, in
+    which frames can be added and replaced while this one stays as it is.
+
+    ``file`` is by default a temporary one in ``folder``.
     """
 
-    def __init__(self, folder: str | Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(prefix="panoptic-", dir=folder)  # noqa: SIM115
-        self._places: list[int] = []
+    def __init__(self, folder: str | Path | None = None, file: RecordFile | None = None) -> None:
+        self.file = file or RecordFile.temporary(folder)
+        self.places: list[int] = []
         self.shots: list[int] = []
         """The shot of each frame."""
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
     def add(self, record: StoredFrame) -> None:
         """The next frame. ``ValueError`` if it isn't."""
         if record.layers.index != len(self):
             raise ValueError(f"frame {len(self)} is next, got frame {record.layers.index}")
-        self._places.append(self._append(record))
-        self.shots.append(record.shot)
+        self.put(len(self), self.file.append(record), record.shot)
 
     def replace(self, record: StoredFrame) -> None:
         """A frame that is there already, changed."""
         self._check(record.layers.index)
-        self._places[record.layers.index] = self._append(record)
+        self.places[record.layers.index] = self.file.append(record)
+
+    def put(self, index: int, place: int, shot: int | None = None) -> None:
+        """A frame is what stands at a place of the file; ``shot`` is that of the next frame."""
+        if shot is None:
+            self._check(index)
+            self.places[index] = place
+        elif index != len(self):
+            raise ValueError(f"frame {len(self)} is next, got frame {index}")
+        else:
+            self.places.append(place)
+            self.shots.append(shot)
+
+    def fork(self) -> LayerStore:
+        other = LayerStore(file=self.file)
+        other.places, other.shots = list(self.places), list(self.shots)
+        return other
+
+    def in_file(self, file: RecordFile) -> LayerStore:
+        """The same, of a copy of the file."""
+        other = self.fork()
+        other.file = file
+        return other
 
     def __getitem__(self, index: int) -> StoredFrame:
         self._check(index)
-        self._file.seek(self._places[index])
-        (length,) = _LENGTH.unpack(self._file.read(_LENGTH.size))
-        return _decode(zlib.decompress(self._file.read(length)))
+        return self.file.read(self.places[index])
 
     def shot_of(self, index: int) -> range:
         """The frames of the shot that a frame is in."""
@@ -77,15 +157,8 @@ class LayerStore:
         return range(start, start + self.shots.count(shot))
 
     def close(self) -> None:
-        """Delete the file."""
-        self._file.close()
-
-    def _append(self, record: StoredFrame) -> int:
-        data = zlib.compress(_encode(record), _LEVEL)
-        place = self._file.seek(0, 2)
-        self._file.write(_LENGTH.pack(len(data)))
-        self._file.write(data)
-        return place
+        """Close the file; a temporary one is gone then."""
+        self.file.close()
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
@@ -102,12 +175,16 @@ def _encode(record: StoredFrame) -> bytes:
         "time": record.time,
         "events": [[e.kind, e.segment_id, e.detail] for e in record.events],
         "layers": [
-            [la.id, la.category_id, la.score, la.quality, *la.steps.shape] for la in layers.layers
+            [la.id, la.category_id, la.score, la.quality, *la.steps.shape, int(la.is_outline)]
+            for la in layers.layers
         ],
         "prompts": list(record.prompts),
     }
     text = json.dumps(head).encode()
-    masks = [np.ascontiguousarray(layer.steps).tobytes() for layer in layers.layers]
+    masks = [
+        (np.packbits(la.pieces()) if la.is_outline else np.ascontiguousarray(la.steps)).tobytes()
+        for la in layers.layers
+    ]
     prompts = [np.packbits(mask).tobytes() for mask in record.prompts.values()]
     return b"".join([_LENGTH.pack(len(text)), text, *masks, *prompts])
 
@@ -117,18 +194,26 @@ def _decode(data: bytes) -> StoredFrame:
     at = _LENGTH.size + length
     head = json.loads(data[_LENGTH.size : at])
     layers = []
-    for id, category_id, score, quality, height, width in head["layers"]:
+    for id, category_id, score, quality, height, width, is_outline in head["layers"]:
+        if is_outline:
+            mask, at = _mask(data, at, (height, width))
+            layers.append(Layer.of_mask(id, category_id, score, quality, mask))
+            continue
         steps = np.frombuffer(data, np.int8, height * width, at).reshape(height, width)
         layers.append(Layer(id, category_id, score, quality, steps))
         at += height * width
     size = head["size"][0], head["size"][1]
-    pixels = size[0] * size[1]
     prompts = {}
     for id in head["prompts"]:
-        bits = np.frombuffer(data, np.uint8, (pixels + 7) // 8, at)
-        prompts[id] = np.unpackbits(bits, count=pixels).reshape(size).astype(bool)
-        at += (pixels + 7) // 8
+        prompts[id], at = _mask(data, at, size)
     events = tuple(Event(*event) for event in head["events"])
     return StoredFrame(
         Layers(head["index"], size, tuple(layers)), head["shot"], events, head["time"], prompts
     )
+
+
+def _mask(data: bytes, at: int, size: tuple[int, int]) -> tuple[np.ndarray, int]:
+    """A mask of packed bits, and where it ends."""
+    pixels = size[0] * size[1]
+    bits = np.frombuffer(data, np.uint8, (pixels + 7) // 8, at)
+    return np.unpackbits(bits, count=pixels).reshape(size).astype(bool), at + len(bits)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
 from panoptic.compose.cleanup import drop_fragments, fill_gaps
 from panoptic.compose.contest import Contest, Player
@@ -19,6 +20,7 @@ from panoptic.settings.compose import MergeSettings
 
 _STEPS = 8.0
 """Steps of one logit. At the edge of a mask an eighth moves the outline by less than a pixel."""
+_INSIDE, _OUTSIDE = 127, -128  # steps of a mask that is known exactly
 
 
 def to_steps(logits: np.ndarray) -> np.ndarray:
@@ -40,9 +42,41 @@ class Layer:
     quality: float
     steps: np.ndarray
 
+    @classmethod
+    def of_mask(
+        cls, id: int, category_id: int, score: float, quality: float, mask: np.ndarray
+    ) -> Layer:
+        """Of a mask bool (h, w) that is exact as it is."""
+        steps = np.where(mask, np.int8(_INSIDE), np.int8(_OUTSIDE))
+        return cls(id, category_id, score, quality, steps)
+
     @property
     def is_empty(self) -> bool:
         return not (self.steps > 0).any()
+
+    @property
+    def is_outline(self) -> bool:
+        """Whether it says no more than what is inside and what is not."""
+        return bool(((self.steps == _INSIDE) | (self.steps == _OUTSIDE)).all())
+
+    def joined(self, other: Layer) -> Layer:
+        """This segment with another's mask added to it."""
+        if self.steps.shape == other.steps.shape:
+            steps = np.maximum(self.steps, other.steps)
+        else:
+            height, width = np.maximum(self.steps.shape, other.steps.shape)
+            steps = np.maximum(self.resized(height, width), other.resized(height, width))
+        score = max(self.score, other.score)
+        return replace(self, score=score, quality=max(self.quality, other.quality), steps=steps)
+
+    def resized(self, height: int, width: int) -> np.ndarray:
+        """The steps at another resolution, int8 (height, width)."""
+        if self.steps.shape == (height, width):
+            return self.steps
+        picture = Image.fromarray(self.steps.astype(np.float32))
+        shrinks = height * width < self.steps.size
+        way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+        return to_steps(np.asarray(picture.resize((width, height), way)) / _STEPS)
 
     def pieces(self) -> np.ndarray:
         """Bool (h, w), at the resolution of the layer."""

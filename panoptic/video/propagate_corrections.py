@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,18 +13,15 @@ from panoptic.video.mask_layers import Layer, to_steps
 from sam2core import FrameSource, Sam2, TrackerSettings, VideoTracker
 
 
-@dataclass
-class HandCorrection:
-    """What was said by hand of a segment in a frame.
+@dataclass(frozen=True, eq=False)
+class Seed:
+    """A segment in a frame in which it was corrected: ``layer`` as it is there, ``mask`` bool
+    (H, W) to follow it from. Segments that it ``covers`` are part of it, and end where it is
+    followed to."""
 
-    ``start`` is its layer before that, which the clicks refine; ``mask`` bool (H, W) is the
-    answer.
-    """
-
-    start: Layer
-    points: list[tuple[float, float]] = field(default_factory=list)
-    labels: list[int] = field(default_factory=list)
-    mask: np.ndarray | None = None
+    layer: Layer
+    mask: np.ndarray
+    covers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,48 +37,53 @@ def repropagate(
     model: Sam2,
     source: FrameSource,
     recording: LayerStore,
-    corrections: Mapping[int, Mapping[int, HandCorrection]],
+    seeds: Mapping[int, Mapping[int, Seed]],
+    fixed: Mapping[int, Set[int]],
     tracking: TrackerSettings,
     progress: Progress,
 ) -> set[int]:
-    """Follow segments again from where they were corrected (``corrections``, by id and frame).
+    """Follow segments again from where they were corrected (``seeds``, by id and frame).
 
-    Returns the frames whose layers changed, the corrected ones among them.
+    ``fixed`` are, by id, the frames that hold corrections of the same segment, and stay as they
+    are. Returns the frames whose layers changed, the corrected ones among them.
     """
-    runs = [run for id, frames in corrections.items() for run in _runs(id, frames, recording)]
+    runs = [
+        run
+        for id, frames in seeds.items()
+        for start in sorted(frames)
+        for run in _runs(id, start, fixed[id], recording)
+    ]
     total = sum(len(run.frames) for run in runs)
-    changed = {index for frames in corrections.values() for index in frames}
+    changed = {index for frames in seeds.values() for index in frames}
     done = 0
     for start, reverse in sorted({(r.start, r.frames.step < 0) for r in runs}):
         together = [r for r in runs if r.start == start and (r.frames.step < 0) == reverse]
-        for index in _follow(
-            model, source, recording, corrections, together, start, reverse, tracking
-        ):
+        for index in _follow(model, source, recording, seeds, together, start, reverse, tracking):
             changed.add(index)
             done += sum(index in r.frames for r in together)
             progress(done, total)
     return changed
 
 
-def _runs(id: int, frames: Mapping[int, HandCorrection], recording: LayerStore) -> Iterable[_Run]:
-    """From each corrected frame: forward to the next one, or to the end of the shot; back to the
+def _runs(id: int, start: int, fixed: Set[int], recording: LayerStore) -> Iterable[_Run]:
+    """From a corrected frame: forward to the next one, or to the end of the shot; back to the
     last prompt before it, or to the beginning of the shot."""
-    corrected = sorted(frames)
-    for number, start in enumerate(corrected):
-        shot = recording.shot_of(start)
-        following = corrected[number + 1] if number + 1 < len(corrected) else shot.stop
-        yield _Run(id, start, range(start + 1, min(following, shot.stop)))
-        before = start
-        while before > shot.start and id not in recording[before - 1].prompts:
-            before -= 1
-        yield _Run(id, start, range(start - 1, before - 1, -1))
+    shot = recording.shot_of(start)
+    following = min((index for index in fixed if index > start), default=shot.stop)
+    yield _Run(id, start, range(start + 1, min(following, shot.stop)))
+    before = start
+    while (
+        before > shot.start and before - 1 not in fixed and id not in recording[before - 1].prompts
+    ):
+        before -= 1
+    yield _Run(id, start, range(start - 1, before - 1, -1))
 
 
 def _follow(
     model: Sam2,
     source: FrameSource,
     recording: LayerStore,
-    corrections: Mapping[int, Mapping[int, HandCorrection]],
+    seeds: Mapping[int, Mapping[int, Seed]],
     runs: list[_Run],
     start: int,
     reverse: bool,
@@ -97,23 +99,22 @@ def _follow(
     for index, image in source.frames(start, stop, reverse):
         answer = tracker.step(image)
         if index == start:
-            masks = [corrections[run.id][start].mask for run in runs]
-            tracker.prompt_masks(
-                [run.id for run in runs], np.stack([m for m in masks if m is not None])
-            )
+            masks = [seeds[run.id][start].mask for run in runs]
+            tracker.prompt_masks([run.id for run in runs], np.stack(masks))
             continue
         record = recording[index]
         steps = to_steps(answer.logits.cpu().numpy())
         found = dict(
             zip(answer.object_ids, zip(steps, answer.iou.tolist(), strict=True), strict=True)
         )
-        new, prompts = [], dict(record.prompts)
+        new, over = [], set()
         for run in runs:
             if index in run.frames:
-                ours, iou = found[run.id]
-                new.append(replace(corrections[run.id][start].start, steps=ours, quality=iou))
-                prompts.pop(run.id, None)  # a prompt from before the correction
-        layers = record.layers.with_layers(new)
+                seed, (ours, iou) = seeds[run.id][start], found[run.id]
+                new.append(replace(seed.layer, steps=ours, quality=iou))
+                over |= {run.id, *seed.covers}  # a prompt from before the correction goes, too
+        prompts = {id: mask for id, mask in record.prompts.items() if id not in over}
+        layers = record.layers.without(list(over)).with_layers(new)
         recording.replace(replace(record, layers=layers, prompts=prompts))
         for run in runs:
             if index == run.frames[-1] and run.id in tracker.object_ids:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,9 +80,40 @@ class VideoSession:
         """Label the next frame: an RGB uint8 array (H, W, 3), or what ``load_image`` reads.
 
         ``time`` is its time in seconds, where it is known. ``ValueError`` for a frame of another
-        size than the first one.
+        size than the first one. A step that is interrupted, or fails, wasn't begun: the same frame
+        can be given again.
         """
-        rgb = self._read(image)
+        ahead = self.fork()
+        frame = ahead._step(self._read(image), time)
+        self._become(ahead)
+        return frame
+
+    def fork(self) -> VideoSession:
+        """Another session that stands where this one does: going on with one leaves the other as
+        it is. It costs next to nothing."""
+        other = copy(self)
+        other.roster, other.tracker = self.roster.copy(), self.tracker.copy()
+        other._cuts = deepcopy(self._cuts)
+        return other
+
+    def pass_over(self, image: np.ndarray, is_cut: bool) -> None:
+        """Take the next frame, RGB uint8, which was labelled elsewhere; a shot begins with it if
+        ``is_cut``. Nothing is followed into it."""
+        ahead = self.fork()
+        ahead._check_size((image.shape[0], image.shape[1]))
+        before = ahead._cuts.last
+        ahead._cuts.step(image)
+        if is_cut and before is not None:
+            ahead.roster.end_shot(before)
+        at = {"index": self.frame_index + 1, "size": list(image.shape[:2]), "reverse": False}
+        ahead.tracker.load_state({**at, "objects": []})
+        self._become(ahead)
+
+    def _become(self, other: VideoSession) -> None:
+        # One assignment: whoever interrupts finds all of the old state, or all of the new one.
+        self.__dict__ = other.__dict__
+
+    def _step(self, rgb: np.ndarray, time: float | None) -> PanopticFrame:
         self._check_size((rgb.shape[0], rgb.shape[1]))
         events: list[Event] = []
         index, first = self.frame_index + 1, self.frame_index < 0
@@ -157,19 +188,49 @@ class VideoSession:
         session.roster.load_state(state["roster"])
         return session
 
-    def set_category(self, id: int, category: Category) -> None:
-        """From now on a segment is of this category, whatever it is detected as. Stuff that becomes
-        a thing, or the other way round, is matched as such."""
-        member = self.roster.live.get(id) or self.roster.shelf.get(id)
-        if member is not None:
-            member.category_id, member.is_thing = category.id, category.is_thing
-            member.votes = {category.id: math.inf}
+    def set_category(self, id: int, category: Category) -> int:
+        """From now on a segment is of this category, whatever it is detected as; returns its id.
+
+        There is one segment of a stuff category: what becomes stuff that is in sight already is
+        joined with it, and what becomes stuff that was seen before goes by the id of that.
+        ``PromptError`` if it is in sight and the frame isn't at hand (after :meth:`restore`, until
+        the next step).
+        """
+        if id not in self.roster:
+            return id
+        ahead = self.fork()
+        known = None if category.is_thing else ahead.roster.stuff.get(category.id)
+        if known is not None and known != id and known in ahead.roster.live:
+            ahead._join(id, known)
+        elif known is not None and known != id:
+            if id in ahead.tracker.object_ids:
+                ahead.tracker.renumber(id, known)
+            ahead.roster.renumber(id, known)
+        else:
+            known = id
+        ahead.roster.set_category(known, category)
+        self._become(ahead)
+        return known
 
     def forget(self, id: int) -> None:
-        """Don't follow a segment any more, nor recognise it."""
-        if id in self.roster.live:
-            self._stop(id)
-        self.roster.shelf.pop(id, None)
+        """Don't follow a segment any more, nor recognise it. Stuff that is detected again is a
+        new segment, too."""
+        ahead = self.fork()
+        ahead.drop(id)
+        self._become(ahead)
+
+    def drop(self, id: int) -> None:
+        """On a fork what :meth:`forget` does."""
+        if id in self.tracker.object_ids:
+            self.tracker.remove(id)
+        self.roster.forget(id)
+
+    def _join(self, id: int, other: int) -> None:
+        """Put a segment's mask to that of another one, which is followed, and forget it."""
+        if id in self.tracker.object_ids:
+            answer = self.tracker.current()
+            self.tracker.prompt_masks([other], (answer.mask(id) | answer.mask(other))[None])
+        self.drop(id)
 
     # -- a pass of the detectors ------------------------------------------------------------
 
@@ -192,7 +253,7 @@ class VideoSession:
         detected.compare(image, tracked, found, self._cuts.last)
         events += detected.events
         for id in detected.dropped:
-            self._stop(id)
+            self.put_aside(id)
         for id in detected.anew & set(self.tracker.object_ids):
             self.tracker.remove(id)
         self._prompt(detected.prompts, tracked)
@@ -244,15 +305,16 @@ class VideoSession:
         s = self.settings
         for member in [m for m in self.roster if index - m.last_seen > s.retire_after]:
             events.append(Event("retired", member.id, f"not seen for {s.retire_after} frames"))
-            self._stop(member.id)
+            self.put_aside(member.id)
         surplus = len(self.roster.live) - s.max_objects
         if surplus > 0:
             order = sorted(self.roster, key=lambda m: (m.last_seen, not m.is_thing, -m.born, -m.id))
             for member in order[:surplus]:
                 events.append(Event("retired", member.id, f"more than {s.max_objects} segments"))
-                self._stop(member.id)
+                self.put_aside(member.id)
 
-    def _stop(self, id: int) -> None:
+    def put_aside(self, id: int) -> None:
+        """On a fork: don't follow a segment, which may be recognised later."""
         self.roster.shelve(id)
         if id in self.tracker.object_ids:
             self.tracker.remove(id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from panoptic.io.clips import VideoInput
@@ -10,6 +10,7 @@ from panoptic.io.progress import Progress, shown
 from panoptic.results.frame import PanopticFrame
 from panoptic.settings.video import VideoSettings
 from panoptic.video.file_session import FileSession
+from panoptic.video.frame_views import LabelledAsAsked
 from panoptic.video.session import VideoSession
 from prompts import Vocabulary
 from sam2core.frames import prefetch
@@ -34,19 +35,22 @@ def track(
             "folder or an array"
         )
     if both_ways:
-        return _both_ways(FileSession(pipeline, video, vocabulary, settings), progress)
-    session = VideoSession(pipeline, vocabulary, settings)
-    return _forward(session, video, progress)
+        frames = _both_ways(FileSession(pipeline, video, vocabulary, settings), progress)
+    else:
+        frames = _forward(VideoSession(pipeline, vocabulary, settings), video, progress)
+    return LabelledAsAsked(frames, "track()")
 
 
-def _both_ways(session: FileSession, progress: bool | Progress) -> Iterator[PanopticFrame]:
+def _both_ways(
+    session: FileSession, progress: bool | Progress
+) -> Generator[PanopticFrame, None, None]:
     with session:
         yield from session.run(both_ways=True, progress=progress)
 
 
 def _forward(
     session: VideoSession, video: VideoInput, progress: bool | Progress
-) -> Iterator[PanopticFrame]:
+) -> Generator[PanopticFrame, None, None]:
     times, total = video.times, video.count
     with shown(progress, "frames", total) as tell:
         for index, image in prefetch(video.source.frames(), lambda item: item):

@@ -33,6 +33,8 @@ OTHERWISE = {
     "formats/huggingface.py": "names shards when it is known how many there are",
     "formats/overlay_video.py": "parts of a video are a state that a resumed run goes on from",
     "formats/vipseg.py": "an unfinished journal is a state that a resumed run goes on from",
+    "video/layer_store.py": "records are appended, and an edit waits until they are on disk",
+    "video/session_folder.py": "steps are appended, and an edit waits until its line is on disk",
 }
 """Modules that move files to their places themselves, and why."""
 

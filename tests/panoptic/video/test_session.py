@@ -259,3 +259,43 @@ def test_settings_are_checked():
         VideoSettings(cut_ratio=0.5)
     with pytest.raises(ValueError, match="Vocabulary with at least one word"):
         VideoSession(None, Vocabulary())
+
+
+@pytest.fixture
+def two_frames_on(cut_back, demo_sam2):
+    session = VideoSession(pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=9))
+    return session, [session.step(frame) for frame in cut_back.frames[:2]]
+
+
+def test_a_thing_that_becomes_stuff_in_sight_is_joined_with_it(cut_back, two_frames_on):
+    session, frames = two_frames_on
+    thing, region = frames[1].segmentation.things[0], frames[1].segmentation.stuff[0]
+    category = WORDS.by_id(region.category_id)
+    assert session.set_category(thing.id, category) == region.id
+    after = session.step(cut_back.frames[2]).segmentation
+    assert thing.id not in {s.id for s in after}
+    assert [s.id for s in after if s.category_id == category.id] == [region.id]
+    assert after.segment(region.id).area > 0.8 * region.area
+
+
+def test_a_thing_that_becomes_stuff_of_an_earlier_shot_goes_by_its_id(cut_back, demo_sam2):
+    away = cut_back.cuts[0]
+    session = VideoSession(pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=9))
+    before = [session.step(frame) for frame in cut_back.frames[: away + 1]]
+    now = {s.category_id for s in before[-1].segmentation.stuff}
+    region = next(s for s in before[0].segmentation.stuff if s.category_id not in now)
+    thing = before[-1].segmentation.things[0]
+    assert session.set_category(thing.id, WORDS.by_id(region.category_id)) == region.id
+    after = session.step(cut_back.frames[away + 1]).segmentation
+    assert region.id in {s.id for s in after.stuff}
+    assert thing.id not in {s.id for s in after}
+
+
+def test_stuff_that_was_forgotten_is_a_new_segment_when_it_is_detected(cut_back, two_frames_on):
+    session, frames = two_frames_on
+    region = frames[1].segmentation.stuff[0]
+    session.forget(region.id)
+    session.settings = replace(session.settings, detect_every=1)
+    after = session.step(cut_back.frames[2]).segmentation
+    (again,) = [s for s in after if s.category_id == region.category_id]
+    assert again.id > max(s.id for s in frames[1].segmentation)

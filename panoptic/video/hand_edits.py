@@ -1,0 +1,219 @@
+"""The edits that a person makes of a labelled video, each on a draft that may be thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from panoptic.io.progress import Progress
+from panoptic.results.frame import Event, EventKind
+from panoptic.settings.video import VideoSettings
+from panoptic.video.edits import Edits, HandCorrection
+from panoptic.video.layer_store import LayerStore, StoredFrame
+from panoptic.video.mask_layers import Layer, Layers, to_steps
+from panoptic.video.propagate_corrections import Seed, repropagate
+from panoptic.video.session import compose, tracker_settings
+from panoptic.video.session_state import Draft
+from panoptic.video.shown_frames import BY_HAND, is_by_hand
+from prompts import Category, Vocabulary
+from sam2core import FrameSource
+
+if TYPE_CHECKING:
+    from panoptic.image_pipeline import ImagePipeline
+
+
+@dataclass(frozen=True)
+class HandEdits:
+    """What the edits of :class:`FileSession` do; there is what they mean and raise."""
+
+    pipeline: ImagePipeline
+    source: FrameSource
+    vocabulary: Vocabulary
+    settings: VideoSettings
+
+    def click(
+        self, draft: Draft, frame: int, segment: int, point: Sequence[float], positive: bool
+    ) -> None:
+        require(draft.edits, segment)
+        record = draft.recording[frame]
+        x, y = _point(point, record.layers.size)
+        correction = draft.edits.corrections.get((segment, frame))
+        if correction is None or not correction.points:
+            correction = self._begin(draft, record, segment)
+        correction = replace(
+            correction,
+            points=(*correction.points, (x, y)),
+            labels=(*correction.labels, int(positive)),
+        )
+        start = draft.recording.file.read(correction.start).layers[segment]
+        segmenter = self.pipeline.segmenter
+        side = segmenter.model.config.mask_size
+        logits = start.resized(side, side).astype(np.float32) / 8
+        answer = segmenter.segment(
+            points=np.array([correction.points]),
+            labels=np.array([correction.labels]),
+            mask_logits=None if start.is_empty else logits[None],
+            multimask=start.is_empty and len(correction.points) == 1,
+            image=segmenter.encode(self.source[frame]),
+        ).best()
+        steps = to_steps(answer.logits[0, 0].cpu().numpy())
+        layer = replace(start, steps=steps)
+        detail = f"{len(correction.points)} clicks"
+        self._set(draft, record, layer, correction, detail, "corrected")
+
+    def add_box(self, draft: Draft, frame: int, box: Sequence[float], category: Category) -> int:
+        """Returns the id by which it goes."""
+        record = draft.recording[frame]
+        segmenter = self.pipeline.segmenter
+        clipped = _box(box, record.layers.size)
+        image = segmenter.encode(self.source[frame])
+        answer = segmenter.segment(boxes=np.array([clipped]), image=image).best()
+        steps = to_steps(answer.logits[0, 0].cpu().numpy())
+        id = draft.new_id()
+        layer = Layer(id, category.id, 1.0, float(answer.iou[0, 0]), steps)
+        owner = None if category.is_thing else draft.edits.stuff_owner(category.id)
+        edits = draft.edits.having("categories", {id: category.id})
+        draft.edits = edits.having(
+            *(("named", {id: category.id}) if owner is None else ("joined", {id: owner}))
+        )
+        before = draft.recording.file.append(StoredFrame(_alone(record, layer), record.shot))
+        self._set(draft, record, layer, HandCorrection(before), category.name, "new")
+        return draft.edits.root(id)
+
+    def relabel(self, draft: Draft, segment: int, category: Category) -> int:
+        """Returns the id by which it goes on."""
+        require(draft.edits, segment)
+        owner = None if category.is_thing else draft.edits.stuff_owner(category.id)
+        if owner is not None and owner != segment:
+            return self.join(draft, segment, owner)
+        draft.edits = draft.edits.having("named", {segment: category.id})
+        return segment
+
+    def join(self, draft: Draft, segment: int, into: int) -> int:
+        """Returns the id of the whole."""
+        for id in (segment, into):
+            require(draft.edits, id)
+        if segment == into:
+            raise ValueError(f"segment {segment} can't be joined to itself")
+        draft.edits = draft.edits.having("joined", {segment: into})
+        return into
+
+    def remove(self, draft: Draft, segment: int) -> None:
+        require(draft.edits, segment)
+        draft.edits = draft.edits.having("removed", {segment: True})
+
+    def restore(self, draft: Draft, segment: int) -> int:
+        """Returns the id by which it goes on."""
+        if segment not in draft.edits.removed:
+            there = sorted(draft.edits.removed)
+            raise KeyError(f"segment {segment} isn't removed; removed are {there}")
+        draft.edits = draft.edits.having("removed", {segment: None}).settled(self.vocabulary)
+        return draft.edits.root(segment)
+
+    def propagate(self, draft: Draft, progress: Progress) -> list[int]:
+        """Returns the frames that changed, in order."""
+        edits = draft.edits
+        pending = [id for id in sorted(edits.pending) if edits.is_live(edits.root(id))]
+        seeds: dict[int, dict[int, Seed]] = {id: {} for id in pending}
+        for (id, frame), correction in sorted(edits.corrections.items()):
+            if id in seeds:
+                seeds[id][frame] = _seed(draft.recording, id, frame, correction)
+        draft.edits = edits.having("pending", dict.fromkeys(pending))
+        return sorted(
+            repropagate(
+                *(self.pipeline.segmenter.model, self.source, draft.recording, seeds),
+                {id: edits.corrected_frames(id) for id in pending},
+                tracker_settings(self.settings),
+                progress,
+            )
+        )
+
+    # ---------------------------------------------------------------------------------------
+
+    def _begin(self, draft: Draft, record: StoredFrame, segment: int) -> HandCorrection:
+        """A correction of a segment as it is in a frame, with all that is joined to it there."""
+        edits = draft.edits
+        layers = [record.layers[id] for id in edits.group(segment) if id in record.layers.ids]
+        category_id = edits.categories[segment]
+        if layers:
+            start = replace(reduce(Layer.joined, layers), id=segment, category_id=category_id)
+        else:
+            side = self.pipeline.segmenter.model.config.mask_size
+            start = Layer(segment, category_id, 1.0, 1.0, np.full((side, side), -128, np.int8))
+        place = draft.recording.file.append(StoredFrame(_alone(record, start), record.shot))
+        return HandCorrection(place, covers=tuple(la.id for la in layers if la.id != segment))
+
+    def _set(
+        self,
+        draft: Draft,
+        record: StoredFrame,
+        layer: Layer,
+        correction: HandCorrection,
+        detail: str,
+        kind: EventKind,
+    ) -> None:
+        """Put a layer that was made by hand into a frame."""
+        index, covered = record.layers.index, set(correction.covers)
+        alone = compose(_alone(record, layer), self.vocabulary, self.settings, self.pipeline)
+        kept = tuple(
+            e
+            for e in record.events
+            if not (is_by_hand(e) and e.segment_id in {layer.id, *covered})
+            or (e.kind == "new" and e.segment_id == layer.id)
+        )
+        prompts = {id: mask for id, mask in record.prompts.items() if id not in covered}
+        changed = replace(
+            record,
+            layers=record.layers.without(list(covered)).with_layers([layer]),
+            events=(*kept, Event(kind, layer.id, f"{BY_HAND}, {detail}")),
+            prompts={**prompts, layer.id: alone.ids == layer.id},
+        )
+        draft.recording.replace(changed)
+        over = {(id, index): None for id in covered}
+        edits = draft.edits.having("corrections", {**over, (layer.id, index): correction})
+        still = {frame_of[0] for frame_of in edits.corrections}
+        done = {id: None for id in covered if id not in still}
+        draft.edits = edits.having("pending", {**done, layer.id: True})
+
+
+def require(edits: Edits, id: int) -> None:
+    """Raises ``KeyError`` where there is no such segment, and says what became of it."""
+    if edits.is_live(id):
+        return
+    why = f"no segment {id} in this video"
+    if id in edits.joined:
+        why = f"segment {id} is part of {edits.root(id)} now"
+    elif id in edits.removed:
+        why = f"no segment {id} in this video: it was removed, restore({id}) brings it back"
+    raise KeyError(f"{why}; there are {edits.live}")
+
+
+def _alone(record: StoredFrame, layer: Layer) -> Layers:
+    return Layers(record.layers.index, record.layers.size, (layer,))
+
+
+def _seed(recording: LayerStore, id: int, frame: int, correction: HandCorrection) -> Seed:
+    record = recording[frame]
+    return Seed(record.layers[id], record.prompts[id], correction.covers)
+
+
+def _point(point: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
+    (height, width), (x, y) = size, (float(point[0]), float(point[1]))
+    if not (0 <= x < width and 0 <= y < height):
+        raise ValueError(f"the point ({x:g}, {y:g}) is outside of the frame, {width} x {height}")
+    return x, y
+
+
+def _box(box: Sequence[float], size: tuple[int, int]) -> list[float]:
+    height, width = size
+    corners = np.asarray(box, float)
+    if corners.shape != (4,):
+        raise ValueError(f"a box is x0, y0, x1, y1, got {list(box)}")
+    x0, y0, x1, y1 = np.clip(corners, 0, [width, height, width, height]).tolist()
+    if not (x0 < x1 and y0 < y1):
+        raise ValueError(f"the box {list(box)} has no area in the frame, {width} x {height}")
+    return [x0, y0, x1, y1]
