@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,8 @@ def write_session(
     count: int,
     progress: bool | Progress,
 ) -> dict[str, Path]:
-    """See ``FileSession.write``. ``ValueError`` where there are no frames yet."""
+    """See ``FileSession.write``. ``ValueError`` where there are no frames yet; a ``UserWarning``
+    where a format can't hold all of them."""
     if not count:
         raise ValueError("there are no labelled frames to write yet: iterate over run() first")
     unknown = [name for name in formats if name not in VIDEO_FORMATS]
@@ -47,5 +49,7 @@ def write_session(
             tell(frame.index + 1, count)
         written = outputs.close()
         remove_leftovers(building, info)
+        for name, why in outputs.ended.items():
+            warnings.warn(f"{name} ends before the clip does: {why}", stacklevel=3)
         names = {name: path.relative_to(building) for name, path in written.items()}
     return {name: folder / path for name, path in names.items()}
