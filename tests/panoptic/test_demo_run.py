@@ -8,7 +8,7 @@ from PIL import Image
 
 from panoptic.cli import main
 from panoptic.demo.scenes import HELD_OUT_WORLD, demo_vocabulary
-from panoptic.measure.evaluate_pictures import evaluate_coco
+from panoptic.measure.evaluate_coco import evaluate_coco
 
 SCENES = 3
 
