@@ -119,9 +119,9 @@ class Trace:
         """The steps as pictures and tables."""
         return explanation_of(self)
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the steps as pictures and tables into a folder, see ``Explanation.save``."""
-        return self.explain().save(folder)
+        return self.explain().save(folder, overwrite=overwrite)
 
 
 def explanation_of(trace: Trace) -> Explanation:

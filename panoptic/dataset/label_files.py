@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from panoptic.errors import CocoFormatError, DatasetError
-from panoptic.formats.coco_panoptic import save_result
+from panoptic.formats.coco_panoptic import CocoPanoptic, save_result
 from panoptic.io.files import to_disk, whole_file
 from panoptic.io.sources.base import Kind
 from panoptic.results.segmentation import PanopticSegmentation
@@ -48,10 +48,10 @@ class LabelFiles:
     ) -> PanopticSegmentation:
         """Reads a label; ``DatasetError`` where it is gone or damaged."""
         if corrected and (path := self.path(key, kind, frame, corrected=True)).exists():
-            return PanopticSegmentation.load(path.with_suffix(".json"))
+            return _load(path.with_suffix(".json"))
         path = self.path(key, kind, frame).with_suffix(".json")
         try:
-            return PanopticSegmentation.load(path)
+            return _load(path)
         except (FileNotFoundError, CocoFormatError) as error:
             raise DatasetError(
                 f"the label {str(path)!r} is gone or damaged; `panoptic dataset` makes it again "
@@ -123,6 +123,11 @@ class LabelFiles:
 
     def _kept(self, final: Path, previous: str | None) -> Path:
         return self.root / "previous" / (previous or "unknown") / final.relative_to(self.root)
+
+
+def _load(path: Path) -> PanopticSegmentation:
+    """The PNG lies beside the JSON, whatever lies in a folder of the same name."""
+    return CocoPanoptic.open(path, path.parent).load()
 
 
 def _also_as(path: Path, other: Path) -> None:

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from panoptic.dataset.keys import free_key, printable
 from panoptic.dataset.tasks import Counts, Failure, Outcome, SegmentRecord, Task
 from panoptic.errors import DatasetError, OutputError
+from panoptic.io.names import free_key, printable
 from panoptic.io.sources.base import Kind, Unit
 from panoptic.results.labelled import Verdict
 

@@ -19,12 +19,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from panoptic.dataset.keys import printable
 from panoptic.dataset.label_files import LabelFiles
 from panoptic.dataset.tasks import Outcome, SegmentRecord, Task
 from panoptic.errors import DatasetError, ImageError, OutputError
 from panoptic.io.files import content_hash
 from panoptic.io.images import Picture, header_size, read_picture
+from panoptic.io.names import printable
 from panoptic.io.picture_settings import PictureSettings
 from panoptic.io.sources.opening import read_unit
 from panoptic.results.segmentation import PanopticSegmentation

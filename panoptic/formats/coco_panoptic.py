@@ -24,7 +24,8 @@ from panoptic.formats.coco_checks import by_id, check_annotation, check_category
 from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.image_ids import ImageIds, image_entry
 from panoptic.formats.writers import JsonLists, close_coco
-from panoptic.io.files import read_json, write_json, write_png
+from panoptic.io.files import json_text, png_bytes, put_files, read_json, write_json, write_png
+from panoptic.io.names import free_stem
 from panoptic.io.pillow_files import open_png
 from panoptic.results.id_map import ids_to_rgb, rgb_to_ids
 from panoptic.results.labelled import Split
@@ -122,7 +123,11 @@ class CocoPanopticWriter:
                     f"category {category['id']} is {known['name']!r} in this data set "
                     f"and {category['name']!r} in the result for {file_name!r}"
                 )
-        png = self._free_name(PurePosixPath(file_name.replace("\\", "/")).stem or "image")
+        # a.jpg and a.png, or one/a.jpg and two/a.jpg, must not share a PNG.
+        stem = PurePosixPath(file_name.replace("\\", "/")).stem or "image"
+        stem = free_stem(stem, self._png_names.__contains__)
+        self._png_names.add(stem.casefold())
+        png = f"{stem}.png"
         write_ids(self.png_folder / png, result.ids)
         self._images.append(_image(result, file_name, image_id))
         self._annotations.append(_annotation(result, png, image_id))
@@ -130,16 +135,9 @@ class CocoPanopticWriter:
 
     def close(self) -> Path:
         """Writes the JSON and returns its path."""
-        _write_json(self.json_path, self._images, self._annotations, self._categories)
+        content = _content(self._images, self._annotations, self._categories)
+        write_json(self.json_path, content)
         return self.json_path
-
-    def _free_name(self, stem: str) -> str:
-        """a.jpg and a.png, or one/a.jpg and two/a.jpg, must not share a PNG."""
-        number = 1
-        while (name := f"{stem}.png" if number == 1 else f"{stem}-{number}.png") in self._png_names:
-            number += 1
-        self._png_names.add(name)
-        return name
 
     def __enter__(self) -> CocoPanopticWriter:
         return self
@@ -154,17 +152,28 @@ class CocoPanopticWriter:
             self.close()
 
 
-def save_result(result: PanopticSegmentation, folder: Path, name: str, file_name: str) -> Path:
-    """One result as ``folder/name.json`` and ``folder/name.png``; returns the JSON's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_ids(folder / f"{name}.png", result.ids)
+def save_result(
+    result: PanopticSegmentation,
+    folder: Path,
+    name: str,
+    file_name: str,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """One result as ``folder/name.json`` and ``folder/name.png``; returns the JSON's path.
+
+    Raises ``OutputError`` where another result has these names, unless ``overwrite``.
+    """
     path = folder / f"{name}.json"
-    _write_json(
-        path,
-        [_image(result, file_name, 1)],
-        [_annotation(result, f"{name}.png", 1)],
-        {c["id"]: c for c in categories_of(result.segments)},
+    categories = {c["id"]: c for c in categories_of(result.segments)}
+    content = _content(
+        [_image(result, file_name, 1)], [_annotation(result, f"{name}.png", 1)], categories
     )
+    contents = {
+        folder / f"{name}.png": png_bytes(Image.fromarray(ids_to_rgb(result.ids))),
+        path: json_text(content).encode("utf-8"),
+    }
+    put_files(contents, overwrite=overwrite)
     return path
 
 
@@ -192,14 +201,11 @@ class CocoPanoptic:
             raise
         except ValueError as error:
             raise CocoFormatError(str(error)) from error
-        if png_folder is None:
-            beside = json_path.with_suffix("")
-            png_folder = beside if beside.is_dir() else json_path.parent
-        png_folder = Path(png_folder)
-        if not png_folder.is_dir():
-            raise FileNotFoundError(f"the PNG folder {str(png_folder)!r} does not exist")
         if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
             raise CocoFormatError(f"{str(json_path)!r} has no list 'annotations'")
+        png_folder = _png_folder(json_path, content) if png_folder is None else Path(png_folder)
+        if not png_folder.is_dir():
+            raise FileNotFoundError(f"the PNG folder {str(png_folder)!r} does not exist")
         try:
             for annotation in content["annotations"]:
                 check_annotation(annotation)
@@ -275,6 +281,23 @@ class CocoPanoptic:
         )
 
 
+def _png_folder(json_path: Path, content: Mapping[str, Any]) -> Path:
+    """COCO's own place of the PNGs, or the JSON's where a single result lies in a pair of files."""
+    of_many, of_one = json_path.with_suffix(""), json_path.parent
+    if not of_many.is_dir():
+        return of_one
+    name = f"{json_path.stem}.png"
+    is_pair = [a.get("file_name") for a in content["annotations"] if isinstance(a, dict)] == [name]
+    if not is_pair or not (of_one / name).is_file():
+        return of_many
+    if (of_many / name).is_file():
+        raise CocoFormatError(
+            f"{str(json_path)!r} may mean {str(of_one / name)!r} or {str(of_many / name)!r}: give "
+            "the folder of its PNGs"
+        )
+    return of_one
+
+
 def _image(result: PanopticSegmentation, file_name: str, image_id: int | str) -> dict[str, Any]:
     size = {"height": result.height, "width": result.width}
     return {"id": image_id, "file_name": file_name, **size}
@@ -284,18 +307,16 @@ def _annotation(result: PanopticSegmentation, png: str, image_id: int | str) -> 
     return {"image_id": image_id, "file_name": png, "segments_info": segments_info(result)}
 
 
-def _write_json(
-    path: Path,
+def _content(
     images: list[dict[str, Any]],
     annotations: list[dict[str, Any]],
     categories: Mapping[int, Mapping[str, Any]],
-) -> None:
-    content = {
+) -> dict[str, Any]:
+    return {
         "images": images,
         "annotations": annotations,
         "categories": [categories[i] for i in sorted(categories)],
     }
-    write_json(path, content)
 
 
 class CocoPanopticExporter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from panoptic.io.names import flat_name, marked_name
 from panoptic.results.labelled import LabelledItem, Split
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
 Parts = Literal["all", "things", "stuff"]
-_JOINT = "--"
 
 
 class Exporter(Protocol):
@@ -124,24 +123,15 @@ class ExportItem:
         It follows from the key alone, so it doesn't depend on what else is exported. It has no
         spaces, as many formats list names between spaces.
         """
-        name = "_".join(self.key.replace("/", _JOINT).split())
-        # Two keys meet in a name only if one has the joint itself, or a space.
-        parts = self.key.split("/")
-        if (
-            name != self.key.replace("/", _JOINT)
-            or _JOINT in self.key
-            or any(part.startswith("-") or part.endswith("-") for part in parts)
-        ):
-            return self.unmistakable(name)
-        return name
+        return flat_name(self.key)
 
     def unmistakable(self, name: str) -> str:
         """The name with a mark that no other item has."""
-        return f"{name}-{hashlib.sha256(self.key.encode()).hexdigest()[:8]}"
+        return marked_name(name, self.key)
 
     def frame_name(self, frame: int) -> str:
         """The name of a picture; of a video, that of one frame."""
-        return f"{self.name}-{_JOINT}{frame:06d}" if self.is_video else self.name
+        return f"{self.name}---{frame:06d}" if self.is_video else self.name
 
     def frame_of_name(self) -> dict[str, int]:
         """The frames by their names; a picture is frame 0."""

@@ -7,6 +7,7 @@ which tests/panoptic/io/test_files.py lists.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from panoptic.errors import OutputError
 from prompts.text_files import read_text
 
 if TYPE_CHECKING:
@@ -75,6 +77,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(before, ignore_errors=True)
 
 
+def png_bytes(image: Image.Image) -> bytes:
+    """A picture as the content of a PNG."""
+    stream = io.BytesIO()
+    image.save(stream, format="PNG")
+    return stream.getvalue()
+
+
 def write_png(path: Path, image: Image.Image) -> None:
     """Writes a picture as a PNG that appears whole or not at all."""
     with whole_file(path) as part:
@@ -89,7 +98,34 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     """Writes a JSON file, on one line unless ``indent`` is given, whole or not at all."""
-    write_text(path, json.dumps(content, ensure_ascii=False, indent=indent) + "\n")
+    write_text(path, json_text(content, indent))
+
+
+def json_text(content: Any, indent: int | None = None) -> str:
+    """The text of a JSON file, on one line unless ``indent`` is given."""
+    return json.dumps(content, ensure_ascii=False, indent=indent) + "\n"
+
+
+def put_files(contents: Mapping[Path, bytes], *, overwrite: bool) -> None:
+    """Writes files that a caller named, each whole; those that are there with the very content
+    stay as they are.
+
+    Unless ``overwrite``, raises ``OutputError`` where another content is, before any is written.
+    """
+    new = {path: data for path, data in contents.items() if not _holds(path, data)}
+    for path in new:
+        if path.exists() and not overwrite:
+            raise OutputError(
+                f"{str(path)!r} is there already, with another content: give another folder or "
+                "name, or overwrite=True"
+            )
+    for path, data in new.items():
+        with whole_file(path) as part:
+            part.write_bytes(data)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def content_hash(data: bytes) -> str:

@@ -119,11 +119,14 @@ class Explanation:
 
         return describe(self)
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes ``sheet.png``, a picture of every step and ``explain.txt``; returns the folder."""
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes ``sheet.png``, a picture of every step and ``explain.txt``; returns the folder.
+
+        Raises ``OutputError`` where files of these names hold anything else, unless ``overwrite``.
+        """
         from panoptic.show.explanation_sheet import save
 
-        return save(self, folder)
+        return save(self, folder, overwrite=overwrite)
 
     def __str__(self) -> str:
         return self.text()

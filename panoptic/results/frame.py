@@ -94,8 +94,10 @@ class PanopticFrame:
         detections.tracker_id = np.array([s.id for s in self.segmentation], int)
         return detections
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes COCO panoptic, ``folder/00000.json`` and ``.png``, named by the index."""
-        return self.segmentation.save(
-            folder, f"{self.index:05d}", file_name=f"{self.index:05d}.jpg"
-        )
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes COCO panoptic, ``folder/00000.json`` and ``.png``, named by the index.
+
+        Raises ``OutputError`` where another frame has these names, unless ``overwrite``.
+        """
+        name = f"{self.index:05d}"
+        return self.segmentation.save(folder, name, file_name=f"{name}.jpg", overwrite=overwrite)

@@ -27,7 +27,7 @@ class Explains(Protocol):
 
     def sheet(self) -> Image.Image: ...
     def text(self) -> str: ...
-    def save(self, folder: str | Path) -> Path: ...
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,14 +209,23 @@ class PanopticSegmentation:
 
         return to_transformers(self.ids, self.segments)
 
-    def save(self, folder: str | Path, name: str = "panoptic", *, file_name: str = "") -> Path:
+    def save(
+        self,
+        folder: str | Path,
+        name: str = "panoptic",
+        *,
+        file_name: str = "",
+        overwrite: bool = False,
+    ) -> Path:
         """Writes COCO panoptic, ``folder/name.json`` and ``folder/name.png``; returns the JSON.
 
         ``file_name`` is the picture's own file name, as the JSON's ``images`` list names it.
+        Raises ``OutputError`` where files of these names hold anything else, such as another
+        result or what ``panoptic image`` wrote, unless ``overwrite``.
         """
         from panoptic.formats.coco_panoptic import save_result
 
-        return save_result(self, Path(folder), name, file_name)
+        return save_result(self, Path(folder), name, file_name, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, image_id: int | str | None = None) -> PanopticSegmentation:

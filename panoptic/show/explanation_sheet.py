@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
-from panoptic.io.files import write_png, write_text
+from panoptic.io.files import png_bytes, put_files
 from panoptic.results.explanation import Explanation
 from panoptic.results.masks import resize_window
 from panoptic.show.drawing import INK, WHITE, Color, chip, place_chips, write
@@ -71,13 +71,14 @@ def sheet(steps: Explanation, columns: int = 4) -> Image.Image:
     return picture
 
 
-def save(steps: Explanation, folder: str | Path) -> Path:
+def save(steps: Explanation, folder: str | Path, *, overwrite: bool = False) -> Path:
     """See ``Explanation.save``."""
     folder = Path(folder)
-    write_png(folder / "sheet.png", sheet(steps))
+    contents = {folder / "sheet.png": png_bytes(sheet(steps))}
     for number, panel in enumerate(panels(steps, side=960), start=1):
-        write_png(folder / f"{number}-{panel.name}.png", panel.picture)
-    write_text(folder / "explain.txt", describe(steps) + "\n")
+        contents[folder / f"{number}-{panel.name}.png"] = png_bytes(panel.picture)
+    contents[folder / "explain.txt"] = f"{describe(steps)}\n".encode()
+    put_files(contents, overwrite=overwrite)
     return folder
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from panoptic.io.clips import VideoInput
+from panoptic.io.names import free_stem
 from panoptic.video.clip_record import ClipPlace, ClipRecord, identity_of, records
 
 
@@ -46,11 +47,7 @@ def named(clips: Sequence[GivenClip], folder: Path, resume: bool) -> list[GivenC
     for number, clip in enumerate(clips):
         if number in names:
             continue
-        name, count = clip.place.stem, 1
-        while name.casefold() in taken:
-            count += 1
-            name = f"{clip.place.stem}-{count}"
-        names[number] = name
+        names[number] = name = free_stem(clip.place.stem, taken.__contains__)
         taken.add(name.casefold())
     return [replace(clip, name=names[number]) for number, clip in enumerate(clips)]
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panoptic.dataset.keys import clean_key, free_key, printable
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore, split_of
 from panoptic.errors import DatasetError, ImageError
@@ -127,47 +126,3 @@ def test_splits_follow_from_the_content_alone():
     assert split_of("f" * 32) == "test"
     with pytest.raises(ValueError, match="add up to 1"):
         split_of(hashes[0], (0.5, 0.5, 0.5))
-
-
-@pytest.mark.parametrize(
-    ("name", "key"),
-    [
-        ("a/b.jpg", "a/b"),
-        ("photo.2024.01.jpeg", "photo_2024_01"),
-        ("../../etc/passwd", "__/__/etc/passwd"),
-        ("/etc/./x.png", "etc/x"),
-        ("C:\\temp\\x.png", "C_/temp/x"),
-        ("Straße/東京 1.png", "Straße/東京_1"),
-        ("cafe\u0301.png", "caf\u00e9"),
-        ("a\nb\x00c.png", "a_b_c"),
-        ("\u202egnp.exe.png", "_gnp_exe"),
-        ("x\udcff.png", "x_"),
-        (".png", "_png"),
-        ("", "_"),
-        ("con.jpg", "_con"),
-        ("-rf.jpg", "_-rf"),
-    ],
-)
-def test_keys_are_safe_paths(name, key):
-    assert clean_key(name) == key
-
-
-@pytest.mark.parametrize("name", ["x" * 5000 + ".png", "東" * 300 + ".png", "a/" * 900 + "b.png"])
-def test_keys_of_long_names_fit_and_differ(name):
-    key = clean_key(name)
-    assert len(key.encode()) <= 180
-    assert key != clean_key("y" + name)
-
-
-def test_keys_that_clash_in_any_case_are_numbered():
-    taken = set()
-    keys = []
-    for name in ("a/b.jpg", "a/b.png", "A/B.jpg", "a/b-2.jpg", "a/b"):
-        keys.append(free_key(name, taken.__contains__))
-        taken.add(keys[-1].casefold())
-    assert keys == ["a/b", "a/b-2", "A/B-3", "a/b-2-2", "a/b-4"]
-
-
-def test_text_of_strangers_is_printable():
-    assert printable("a\nb\x1b[31m\udcff") == "a\\nb\\x1b[31m\\udcff"
-    assert len(printable("x" * 1000)) == 400
