@@ -1,8 +1,8 @@
 """The manifest: one SQLite file that knows of every item what became of it.
 
-One process writes it. Each call is a transaction, so a killed process loses nothing that was told
-done. In write-ahead mode others may read meanwhile; where the file system can't have that (network
-drives), SQLite's older journal does. Lists are read page by page, so memory doesn't grow with them.
+One process writes it, others may read meanwhile (``manifest_file``). Each call is a transaction, so
+a killed process loses nothing that was told done. Lists are read page by page, so memory doesn't
+grow with them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from panoptic.dataset.manifest_file import open_to_read, open_to_write
+from panoptic.dataset.manifest_file import stored as _stored
+from panoptic.dataset.manifest_file import text_of as _text
 from panoptic.dataset.tasks import Counts, Failure, Outcome, SegmentRecord, Task
 from panoptic.errors import DatasetError, OutputError
 from panoptic.io.names import free_key, printable
@@ -68,22 +71,15 @@ class Manifest:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
-        is_new = not path.exists()
-        if is_new and not create:
+        if not create and not path.exists():
             raise DatasetError(
                 f"{str(path.parent)!r} is no labelled data set: it has no {path.name}"
             )
         with self._explained():
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=30)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db = open_to_write(path) if create else open_to_read(path)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0 and create:
-                with self._db:
-                    self._db.executescript(
-                        f"BEGIN; {_SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;"
-                    )
+                self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
             elif version != FORMAT:
                 raise DatasetError(
                     f"{str(path)!r} has format {version}, this version reads {FORMAT}"
@@ -126,7 +122,7 @@ class Manifest:
             start, length = unit.span or (None, None)
             page.append(
                 (_stored(unit.name), _stored(unit.source), unit.kind, start, length, unit.stamp,
-                 unit.problem, scan, unit.image_id)
+                 unit.problem, scan, unit.image_id, _stored(unit.formerly or ""))
             )  # fmt: skip
             if len(page) == _PAGE:
                 count += self._add(page)
@@ -144,6 +140,11 @@ class Manifest:
 
     def _add(self, page: list[tuple[Any, ...]]) -> int:
         with self._write() as db:
+            db.executemany(  # known by an earlier name
+                "UPDATE OR IGNORE items SET name = ? WHERE name = ? AND source = ? "
+                "AND span_start IS ?",
+                [(row[0], row[9], row[1], row[3]) for row in page if row[9]],
+            )
             before = db.total_changes
             db.executemany(
                 "INSERT INTO items (name, source, kind, span_start, span_length, stamp, problem, "
@@ -154,7 +155,7 @@ class Manifest:
                 # The same name listed twice is one item; broken entries don't hide good ones.
                 "problem = CASE WHEN scan = excluded.scan AND problem IS NULL THEN NULL "
                 "ELSE excluded.problem END, scan = excluded.scan",
-                page,
+                [row[:9] for row in page],
             )
             return db.total_changes - before
 
@@ -342,16 +343,3 @@ def unit_of(row: sqlite3.Row) -> Unit:
 
 def _failure(row: sqlite3.Row) -> Failure:
     return Failure(_text(row["name"]), _text(row["source"]), row["error"], row["time"])
-
-
-def _stored(text: str) -> str | bytes:
-    """File names need not be Unicode; SQLite's text must."""
-    try:
-        text.encode()
-        return text
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")

@@ -19,7 +19,8 @@ class Unit:
     path or URL; with ``span``, those bytes (offset, length) of it). ``stamp`` changes with the
     content, as far as that can be told without reading it. ``problem`` says why it cannot be used
     at all, such as an entry of a list that is no name. ``image_id`` is the source's own number (or
-    text) for a picture, where it has one.
+    text) for a picture, where it has one. ``formerly`` is the name that an earlier version gave it,
+    so that what it labelled is known again.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Unit:
     stamp: str = ""
     problem: str | None = None
     image_id: int | str | None = None
+    formerly: str | None = None
 
 
 IMAGE_ENDINGS = frozenset(

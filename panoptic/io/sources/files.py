@@ -50,7 +50,7 @@ class FolderSource:
         for path, stamp in self.paths():
             name = os.path.relpath(path, self.folder).replace(os.sep, "/")
             if self._regex is not None and is_shard(name):
-                yield from TarSource(path)
+                yield from TarSource(path, name)
             elif kind := kind_of(name):
                 yield Unit(name, os.path.abspath(path), kind, stamp=stamp)
             else:

@@ -23,10 +23,12 @@ class TarSource:
     """The pictures and videos in a shard. Of samples, ``.jpg`` counts, ``.json`` or ``.cls`` not.
 
     Plain tars are listed by their headers, and each picture is read where it lies. Compressed
-    ones can't be: unpack them, or pack them again without compression.
+    ones can't be: unpack them, or pack them again without compression. ``name`` tells it apart
+    from the other shards of a source, by default its file name.
     """
 
     path: str
+    name: str = ""
 
     @property
     def label(self) -> str:
@@ -38,7 +40,8 @@ class TarSource:
                 f"{self.path!r} is compressed, so that its pictures can't be read one by one; "
                 "pictures hardly shrink: pack it as a plain .tar"
             )
-        shard = os.path.basename(self.path)
+        file_name = re.split(r"[/\\]", self.path)[-1]
+        shard = self.name or file_name
         try:
             with _opened(self.path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
                 for member in _members(tar):
@@ -48,7 +51,10 @@ class TarSource:
                         continue
                     span = (member.offset_data, member.size)
                     stamp = f"{member.size}-{member.mtime}"
-                    yield Unit(f"{shard}/{member.name}", self.label, kind, span, stamp)
+                    # Shards of one file name in several folders were one to earlier versions.
+                    before = f"{file_name}/{member.name}" if shard != file_name else None
+                    name = f"{shard}/{member.name}"
+                    yield Unit(name, self.label, kind, span, stamp, formerly=before)
                 # tarfile takes a damaged header for the end, which is a block of zeros.
                 stream.seek(tar.offset)
                 if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
@@ -63,14 +69,17 @@ class TarSource:
 
 @dataclass(frozen=True)
 class ShardsSource:
-    """Several shards, one after the other."""
+    """Several shards, one after the other, named by their paths below the last folder that all
+    of them share by the pattern, so that more shards change no name."""
 
     paths: Sequence[str]
     label: str
 
     def __iter__(self) -> Iterator[Unit]:
+        shared = len(_BRACES.split(self.label, maxsplit=1)[0].rpartition("/")[0])
         for path in self.paths:
-            yield from TarSource(path)
+            whole = path if is_url(path) else os.path.abspath(path)
+            yield from TarSource(path, whole[shared:].replace(os.sep, "/").lstrip("/"))
 
 
 def expand_braces(text: str) -> list[str]:
