@@ -13,9 +13,10 @@ from typer import Argument, Option
 from panoptic.commands.command import add
 from panoptic.commands.common import changes_of_settings, load_pipeline, read_words
 from panoptic.commands.named_pictures import NamedPicture, named_pictures
-from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
+from panoptic.commands.options import ModelOptions, Overwrite, SettingOptions, WordOptions
 from panoptic.commands.terminal import show
 from panoptic.io.files import write_png
+from panoptic.io.output_folder import OutputFolder, output_folder
 from panoptic.io.progress import ProgressBar
 from panoptic.show.tables import Table
 
@@ -31,8 +32,9 @@ ROWS = 40
 """The most that the table at the end shows."""
 EPILOG = """\
 Written to the output folder: overlays/NAME.png, panoptic.json and panoptic/NAME.png (COCO's
-panoptic format), and with --explain explain/NAME/. Pictures that cannot be read are named and
-left out; the exit code is then 1.
+panoptic format), and with --explain explain/NAME/. The folder must be new or empty; --overwrite
+puts the new results in place of those that panoptic wrote there, and leaves all else alone.
+Pictures that cannot be read are named and left out; the exit code is then 1.
 
   panoptic image street.jpg --things "car, person" --stuff "road, sky" -o out
   panoptic image photos/*.jpg --vocabulary words.yaml --models small -o out
@@ -55,6 +57,7 @@ def run(
     models: ModelOptions,
     settings: SettingOptions,
     output: Annotated[Path, Option("-o", "--output", metavar="DIR")] = Path("out"),
+    overwrite: Overwrite = False,
     explain: Annotated[
         bool, Option("--explain", help="Also show step by step how each picture came about.")
     ] = False,
@@ -75,16 +78,15 @@ def run(
         what = folder if missing[0].is_dir() else "is not there"
         raise ValueError(f"{str(missing[0])!r} {what}")
     changes = changes_of_settings(settings)
-    output.mkdir(parents=True, exist_ok=True)
-    pipeline = load_pipeline(models, changes)
-
     rows, failed = [], len(named.problems)
     with (
-        _Output(output, vocabulary, explain, named.by_path) as written,
+        output_folder(output, "panoptic image", overwrite=overwrite) as out,
+        _Output(out, vocabulary, explain, named.by_path) as written,
         ProgressBar("pictures", len(pictures)) as bar,
     ):
         for problem in named.problems:
             bar.say(f"panoptic image: left out: {problem}")
+        pipeline = load_pipeline(models, changes)
         for paths, read, errors in _batches(pictures, batch, pipeline.settings.pictures, bar):
             for error in errors:
                 failed += 1
@@ -111,7 +113,7 @@ class _Output:
 
     def __init__(
         self,
-        folder: Path,
+        folder: OutputFolder,
         vocabulary: Vocabulary,
         explain: bool,
         named: Mapping[Path, NamedPicture],
@@ -123,15 +125,18 @@ class _Output:
         self.explain = explain
         self.named = named
         self.count = 0
-        self.coco = CocoPanopticWriter(folder, categories=vocabulary.to_coco())
+        self.coco = CocoPanopticWriter(
+            folder.root, categories=vocabulary.to_coco(), place=folder.file
+        )
 
     def write(self, path: Path, result: PanopticSegmentation) -> None:
         picture = self.named[path]
         png = self.coco.add(result, picture.file_name, picture.image_id)
         overlay = result.overlay(colors=self.vocabulary)
-        write_png(self.folder / "overlays" / png.name, overlay)
+        write_png(self.folder.file(f"overlays/{png.name}"), overlay)
         if self.explain:
-            result.explain().save(self.folder / "explain" / png.stem)
+            place = self.folder.files(f"explain/{png.stem}", "*")
+            result.explain().save(place, overwrite=True)
         self.count += 1
 
     def __enter__(self) -> _Output:
@@ -140,8 +145,6 @@ class _Output:
     def __exit__(self, *_: object) -> None:
         if self.count:
             self.coco.close()
-        elif not any(self.coco.png_folder.iterdir()):
-            self.coco.png_folder.rmdir()
 
 
 def _batches(

@@ -19,6 +19,16 @@ from panoptic.presets import DEFAULT_MODELS, PRESETS
 WORDS, MODELS, SETTINGS = "Words", "Models", "Settings"
 
 
+Overwrite = Annotated[
+    bool,
+    Option(
+        "--overwrite",
+        help="Put the new results in place of what panoptic wrote there earlier; files of others "
+        "stay. Without it a folder that isn't empty is refused.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class WordOptions:
     """What to look for."""

@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 from panoptic.demo.artwork import load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
 from panoptic.formats.coco_panoptic import CocoPanopticWriter
+from panoptic.io.files import write_png
+from panoptic.io.output_folder import OutputFolder, output_folder
 from panoptic.io.progress import Progress, shown
 from panoptic.measure.evaluate_pictures import PanopticReport, evaluate
 from panoptic.pipeline import PanopticPipeline
@@ -25,6 +27,12 @@ SIZE = (320, 320)
 SHOWN = 8
 _TILE, _GAP = 384, 10
 _HEAD = 96
+_EARLIER = (
+    *((folder, "scene-*.png") for folder in ("pictures", "overlays", "prediction", "truth")),
+    *((".", name) for name in ("demo.png", "prediction.json", "truth.json")),
+    *(("explain", name) for name in ("[0-9]*-*.png", "sheet.png", "explain.txt")),
+)
+"""What a demo wrote before there were records of it."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +65,28 @@ def run_demo(
     Writes ``demo.png`` to look at, ``pictures/``, ``overlays/``, COCO panoptic files called
     ``prediction`` and ``truth``, and ``explain/`` for the first scene. The artwork is one that the
     models know, the textures are not. ``progress`` shows a bar on a
-    terminal; a callback in its place is called with scenes done and scenes in all.
+    terminal; a callback in its place is called with scenes done and scenes in all. An earlier
+    demo in the folder is replaced; ``OutputError`` where files of others are in the way.
     """
+    with output_folder(folder, "panoptic demo", overwrite=True, earlier=_EARLIER) as out:
+        return _run_demo(pipeline, out, scenes, seed, progress)
+
+
+def _run_demo(
+    pipeline: PanopticPipeline,
+    out: OutputFolder,
+    scenes: int,
+    seed: int,
+    progress: bool | Progress,
+) -> DemoResult:
     world = World(load_artwork(("twemoji",)), seed=HELD_OUT_WORLD)
     vocabulary = demo_vocabulary()
-    for name in ("pictures", "overlays"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    folder, categories = out.root, vocabulary.to_coco()
     labelled: list[Labelled] = []
     seconds = 0.0
     with (
-        CocoPanopticWriter(folder, "prediction", vocabulary.to_coco()) as predictions,
-        CocoPanopticWriter(folder, "truth", vocabulary.to_coco()) as truths,
+        CocoPanopticWriter(folder, "prediction", categories, place=out.file) as predictions,
+        CocoPanopticWriter(folder, "truth", categories, place=out.file) as truths,
         shown(progress, "scenes", scenes) as tell,
     ):
         for number in range(scenes):
@@ -76,17 +95,18 @@ def run_demo(
             result = pipeline.segment(scene.image, vocabulary)
             seconds += time.perf_counter() - start
             name = f"scene-{number + 1:02}.png"
-            Image.fromarray(scene.image).save(folder / "pictures" / name)
-            result.overlay(colors=vocabulary).save(folder / "overlays" / name)
+            write_png(out.file(f"pictures/{name}"), Image.fromarray(scene.image))
+            write_png(out.file(f"overlays/{name}"), result.overlay(colors=vocabulary))
             predictions.add(result, name)
             truths.add(scene.truth, name)
             if number == 0:
-                result.explain().save(folder / "explain")
+                result.explain().save(out.files("explain", "*"), overwrite=True)
             labelled.append(Labelled(result, replace(scene.truth, image=scene.image)))
             tell(number + 1, scenes)
     pairs = (p.prediction for p in labelled), (p.truth for p in labelled)
     report = evaluate(*pairs, vocabulary, progress=False)
-    contact_sheet(labelled[:SHOWN], vocabulary, report).save(folder / "demo.png")
+    sheet = contact_sheet(labelled[:SHOWN], vocabulary, report)
+    write_png(out.file("demo.png"), sheet)
     return DemoResult(report, len(vocabulary), seconds)
 
 

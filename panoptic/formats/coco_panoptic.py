@@ -10,7 +10,7 @@ and ``quality`` into a segment, which readers of the format ignore. As an export
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -84,7 +84,8 @@ class CocoPanopticWriter:
     """Writes results one by one: ``folder/name/*.png`` at once, ``folder/name.json`` at the end.
 
     ``categories`` is COCO's list (``Vocabulary.to_coco()``); categories that only occur in results
-    are added to it. Use it in a ``with`` block: the JSON is written when that ends without error.
+    are added to it. ``place`` is told of every file before it is written (``OutputFolder.file``).
+    Use it in a ``with`` block: the JSON is written when that ends without error.
     """
 
     def __init__(
@@ -92,10 +93,12 @@ class CocoPanopticWriter:
         folder: str | Path,
         name: str = "panoptic",
         categories: Iterable[Mapping[str, Any]] = (),
+        *,
+        place: Callable[[Path], Path] = Path,
     ) -> None:
         self.json_path = Path(folder) / f"{name}.json"
         self.png_folder = Path(folder) / name
-        self.png_folder.mkdir(parents=True, exist_ok=True)
+        self._place = place
         self._categories: dict[int, dict[str, Any]] = {c["id"]: dict(c) for c in categories}
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
@@ -128,7 +131,7 @@ class CocoPanopticWriter:
         stem = free_stem(stem, self._png_names.__contains__)
         self._png_names.add(stem.casefold())
         png = f"{stem}.png"
-        write_ids(self.png_folder / png, result.ids)
+        write_ids(self._place(self.png_folder / png), result.ids)
         self._images.append(_image(result, file_name, image_id))
         self._annotations.append(_annotation(result, png, image_id))
         return self.png_folder / png
@@ -136,7 +139,8 @@ class CocoPanopticWriter:
     def close(self) -> Path:
         """Writes the JSON and returns its path."""
         content = _content(self._images, self._annotations, self._categories)
-        write_json(self.json_path, content)
+        self.png_folder.mkdir(parents=True, exist_ok=True)
+        write_json(self._place(self.json_path), content)
         return self.json_path
 
     def __enter__(self) -> CocoPanopticWriter:

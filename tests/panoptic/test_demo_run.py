@@ -79,3 +79,19 @@ def test_scenes_differ_with_the_seed():
     world = World(load_artwork(), seed=HELD_OUT_WORLD)
     one, two = (world.scene(np.random.default_rng((seed, 0)), (64, 64)).image for seed in (0, 1))
     assert not np.array_equal(one, two)
+
+
+def test_a_demo_takes_the_place_of_an_earlier_one_and_leaves_the_rest(demo, tmp_path, capsys):
+    for part in ("pictures", "truth", "explain"):
+        (tmp_path / part).mkdir()
+    # As versions without a record left it, and something of a person's.
+    for old in ("pictures/scene-40.png", "truth/scene-01.png", "explain/sheet.png", "demo.png"):
+        (tmp_path / old).write_text("old")
+    (tmp_path / "pictures" / "mine.png").write_text("mine")
+    for _ in range(2):
+        assert main(["demo", "-o", str(tmp_path), "--scenes", "1", "--device", "cpu"]) == 0
+        found = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+        assert found == ["mine.png", "scene-01.png"]
+    assert (tmp_path / "truth/scene-01.png").read_bytes() == (
+        demo[0] / "truth/scene-01.png"
+    ).read_bytes()

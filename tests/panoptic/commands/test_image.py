@@ -42,6 +42,8 @@ def test_a_picture_becomes_an_overlay_and_coco_files(command, picture_file, tmp_
     assert command(picture_file, *WORDS) == 0
     out = tmp_path / "out"
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == [
+        ".lock",
+        ".panoptic-output.jsonl",
         "overlays/street.png",
         "panoptic.json",
         "panoptic/street.png",
@@ -118,7 +120,7 @@ def test_pictures_of_every_kind_in_one_run(command, picture, tmp_path, capsys):
 def test_same_command_same_bytes(command, picture_file, tmp_path):
     written = []
     for _ in range(2):
-        assert command(picture_file, *WORDS) == 0
+        assert command(picture_file, *WORDS, "--overwrite") == 0
         out = tmp_path / "out"
         written.append({p.name: p.read_bytes() for p in out.rglob("*.png")})
         written[-1]["json"] = (out / "panoptic.json").read_bytes()
@@ -133,7 +135,7 @@ def test_no_more_things_than_asked_for(command, picture_file, tmp_path):
     low = ["--box-threshold", "0.1", "--text-threshold", "0.1"]
     assert command(picture_file, *WORDS, *low) == 0
     assert things() > 1
-    assert command(picture_file, *WORDS, *low, "--max-boxes", "1") == 0
+    assert command(picture_file, *WORDS, *low, "--max-boxes", "1", "--overwrite") == 0
     assert things() == 1
 
 
