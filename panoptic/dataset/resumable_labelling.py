@@ -16,12 +16,13 @@ from typing import Any
 
 from panoptic.dataset.engines.local import Engine
 from panoptic.dataset.fingerprint import describe, settings_hash
-from panoptic.dataset.store import DatasetStore
+from panoptic.dataset.store import OWN, DatasetStore
 from panoptic.dataset.tasks import Counts, Failure
 from panoptic.dataset.worker import Labeller
 from panoptic.dataset.worker_recipe import Recipe, as_recipe, recipe_of, settings_of_run
 from panoptic.devices import choose_devices, in_words
 from panoptic.errors import TooManyErrors
+from panoptic.io.output_folder import require_own
 from panoptic.io.progress import Progress, shown
 from panoptic.io.sources import SourceLike, open_source
 from panoptic.io.sources.emptiness import check_not_empty, left_out
@@ -87,6 +88,7 @@ def label_dataset(
         raise ValueError("the vocabulary is empty: ask for at least one thing or stuff word")
     opened = open_source(source, images)
     check_not_empty(opened)
+    require_own(root, OWN)
     prepared = _prepare(labeller, settings, engine)
     fingerprint = settings_hash(vocabulary, prepared.described)
     with (

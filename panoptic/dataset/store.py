@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from panoptic.dataset.label_files import LabelFiles
+from panoptic.dataset.label_files import PARTIAL, LabelFiles
 from panoptic.dataset.manifest import Manifest, unit_of
 from panoptic.dataset.tasks import Counts, Failure, SegmentRecord
 from panoptic.errors import DatasetError, ImageError, OutputError, SettingsChangedError
@@ -25,6 +25,8 @@ from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
 MANIFEST = "manifest.sqlite"
+OWN = (MANIFEST, "labels", "videos", "corrections", PARTIAL)
+"""By any of these a folder is known as a data set's."""
 _VERDICT_SECONDS = 30.0  # that a verdict waits for another's, which takes well under a second
 
 

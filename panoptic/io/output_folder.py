@@ -19,8 +19,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -171,6 +173,22 @@ def replaced_folder(folder: Path, command: str, *, overwrite: bool | None = None
             ours.write(building)
 
 
+def require_own(root: Path, known: Collection[str]) -> None:
+    """The rule for what is always gone on with, and has records of its own.
+
+    Raises ``OutputError`` if the folder holds something, and nothing that is called as one of
+    ``known``.
+    """
+    if not root.exists():
+        return
+    held = _held(root)
+    if held and not set(known) & set(os.listdir(root)):
+        raise OutputError(
+            f"the output folder {str(root)!r} isn't empty, and nothing in it is of an earlier run "
+            f"that could be gone on with: it holds {_listed(held)}. Choose another folder"
+        )
+
+
 def remove_files(root: Path, names: set[str]) -> None:
     """Removes files below a folder, and the folders below it that are empty then."""
     folders: set[Path] = set()
@@ -190,21 +208,14 @@ def _check(
     earlier: Sequence[tuple[str, str]],
 ) -> OutputRecord:
     """What is known to be ours in a folder that may be written to; the rule."""
-    if not root.is_dir():
-        raise OutputError(f"the output folder {str(root)!r} can't be used: it is a file")
-    try:
-        record = OutputRecord.read(root)
-        if record is None:
-            found = (path for place in earlier for path in matching(root, *place))
-            record = OutputRecord(files=dict.fromkeys(found, command))
-            record.commands.update(record.files.values())
-        else:
-            record.settle(root)
-        held = sorted(path.name for path in root.iterdir() if not _is_nothing(path.name))
-    except OSError as error:
-        raise OutputError(
-            f"the output folder {str(root)!r} can't be used: {error.strerror or error}"
-        ) from error
+    held = _held(root)
+    record = OutputRecord.read(root)
+    if record is None:
+        found = (path for place in earlier for path in matching(root, *place))
+        record = OutputRecord(files=dict.fromkeys(found, command))
+        record.commands.update(record.files.values())
+    else:
+        record.settle(root)
     if not held or overwrite or (resume and command in record.commands):
         return record
     nothing = f"; there is nothing of {command} to go on with" if resume else ""
@@ -213,6 +224,18 @@ def _check(
         f"{_written_by(record)}{nothing}. Choose another folder"
         + _options(resume if command in record.commands else None, overwrite)
     )
+
+
+def _held(root: Path) -> list[str]:
+    """The names of what is in a folder that there is. ``OutputError`` if it can't be looked at."""
+    try:
+        if not root.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file")
+        return sorted(path.name for path in root.iterdir() if not _is_nothing(path.name))
+    except OSError as error:
+        raise OutputError(
+            f"the output folder {str(root)!r} can't be used: {error.strerror or error}"
+        ) from error
 
 
 def _written_by(record: OutputRecord) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from panoptic.errors import SourceError
 from panoptic.io.sources.base import Unit, is_shard, kind_of
 from panoptic.io.sources.own_files import OwnFiles
+from panoptic.io.writer_lock import RUN
 
 _MANIFEST = "manifest.sqlite"
 OUTPUT = "output of this program"
@@ -168,8 +169,9 @@ def _part(pattern: str) -> str:
 
 
 def _is_dataset(folder: str) -> bool:
-    return os.path.exists(os.path.join(folder, _MANIFEST)) and os.path.isdir(
-        os.path.join(folder, "labels")
+    """Whether a folder is a labelled data set, from when its run begins."""
+    return os.path.exists(os.path.join(folder, _MANIFEST)) and any(
+        os.path.exists(os.path.join(folder, name)) for name in ("labels", "videos", RUN)
     )
 
 
