@@ -76,12 +76,17 @@ class LabelFiles:
             self._put(stage, png, None)
 
     @contextmanager
-    def video(self, key: str, previous: str | None = None) -> Iterator[Path]:
-        """A folder to write a video's frames into; it takes its place when the block ends well."""
+    def video(
+        self, key: str, previous: str | None = None, begun: Path | None = None
+    ) -> Iterator[Path]:
+        """A folder to write a video's frames into; it takes its place when the block ends well.
+
+        ``begun`` is one below the root that is gone on with, and stays if the block fails.
+        """
         final = self.path(key, "video").parent
         with self.staging() as stage:
-            folder = stage / "frames"
-            folder.mkdir()
+            folder = begun or stage / "frames"
+            folder.mkdir(parents=True, exist_ok=True)
             yield folder
             final.parent.mkdir(parents=True, exist_ok=True)
             if final.exists():

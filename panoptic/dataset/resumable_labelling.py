@@ -17,7 +17,8 @@ from typing import Any
 from panoptic.dataset.engines.local import Engine
 from panoptic.dataset.fingerprint import describe, settings_hash
 from panoptic.dataset.store import OWN, DatasetStore
-from panoptic.dataset.tasks import Counts, Failure
+from panoptic.dataset.tasks import Counts, Failure, Outcome
+from panoptic.dataset.unfinished_videos import UnfinishedVideos
 from panoptic.dataset.worker import Labeller
 from panoptic.dataset.worker_recipe import Recipe, as_recipe, recipe_of, settings_of_run
 from panoptic.devices import choose_devices, in_words
@@ -100,6 +101,8 @@ def label_dataset(
         shown(progress, "items") as tell,
     ):
         store.files.clean()
+        unfinished = UnfinishedVideos(root)
+        unfinished.begin(fingerprint)
         for _ in store.manifest.scan(opened):
             tell(0, None)
             if stop.is_set():
@@ -115,6 +118,8 @@ def label_dataset(
             chosen = engine or _engine(prepared.labeller, vocabulary, store, settings)
             run.label(chosen, lambda done: tell(done, to_do))
         store.files.clean()
+        if not stop.is_set():
+            unfinished.end()
         seconds = time.perf_counter() - start
         return DatasetRun(root, run.labelled, run.failed, store.counts(), seconds, stop.is_set())
 
@@ -138,21 +143,22 @@ class _Run:
         halt = threading.Event()  # of ours, so that a run ended by errors isn't "interrupted"
         chunks = manifest.tasks(self.settings.chunk, self.fingerprint, self.store.files.has)
         stop = _Either((self.stop, halt))
-        for outcomes in engine.run(chunks, stop):
-            manifest.record(outcomes, self.fingerprint)
-            failures = [o for o in outcomes if o.error is not None]
-            self.failed += len(failures)
-            self.labelled += sum(o.error is None and not o.unchanged for o in outcomes)
-            for outcome in failures:
-                _left_out(manifest.failure(outcome.id))
-            for outcome in outcomes:
-                if outcome.note is not None:
-                    log.info("%s", outcome.note, extra={"note": True})
-            done += len(outcomes)
-            tell(done)
-            most = self.settings.max_errors
-            if most is not None and self.failed > most:
-                halt.set()  # what is in flight is finished and recorded
+        with _closed(engine.run(chunks, stop)) as finished:
+            for outcomes in finished:
+                manifest.record(outcomes, self.fingerprint)
+                failures = [o for o in outcomes if o.error is not None]
+                self.failed += len(failures)
+                self.labelled += sum(o.error is None and not o.unchanged for o in outcomes)
+                for outcome in failures:
+                    _left_out(manifest.failure(outcome.id))
+                for outcome in outcomes:
+                    if outcome.note is not None:
+                        log.info("%s", outcome.note, extra={"note": True})
+                done += len(outcomes)
+                tell(done)
+                most = self.settings.max_errors
+                if most is not None and self.failed > most:
+                    halt.set()  # what is in flight is finished and recorded
         if halt.is_set():
             raise TooManyErrors(
                 f"{self.failed} items are broken, more than the {self.settings.max_errors} that "
@@ -233,6 +239,16 @@ def _engine(
     from panoptic.dataset.engines.local import LocalEngine
 
     return LocalEngine(labeller, vocabulary, store.files, settings)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _closed(outcomes: Iterator[list[Outcome]]) -> Iterator[Iterator[list[Outcome]]]:
+    """Has an engine end its workers when the block ends, however it does."""
+    try:
+        yield outcomes
+    finally:
+        if (close := getattr(outcomes, "close", None)) is not None:
+            close()
 
 
 @contextmanager

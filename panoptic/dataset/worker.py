@@ -129,7 +129,7 @@ class Worker:
                 for batch in batches:
                     finished = list(batch.outcomes)
                     if batch.video is not None:
-                        finished.append(self._label_video(batch.video, writers))
+                        finished += self._label_video(batch.video, writers, is_over)
                     for task, content, result, seconds in self._label(batch, finished):
                         waiting.append(writers.submit(self._write, task, content, result, seconds))
                     while waiting and (
@@ -286,19 +286,24 @@ class Worker:
             *(task.id, seconds, None, content, size, 1, quality, segments), note=task.note
         )
 
-    def _label_video(self, task: Task, writers: ThreadPoolExecutor) -> Outcome:
+    def _label_video(
+        self, task: Task, writers: ThreadPoolExecutor, is_over: Callable[[], bool]
+    ) -> list[Outcome]:
+        """What became of it; nothing if it is left for the next run to go on with."""
         from panoptic.dataset.video_worker import label_video
 
         start = time.perf_counter()
         try:
-            return label_video(
+            done = label_video(
                 *(self.labeller, task, self.vocabulary, self.files, writers),
                 max_bytes=self.pictures.max_video_bytes,
+                is_over=is_over,
             )
+            return [] if done is None else [done]
         except OutputError:
             raise
         except Exception as error:
-            return _failure(task, error, start)
+            return [_failure(task, error, start)]
 
 
 def picture_settings(labeller: Any) -> PictureSettings:

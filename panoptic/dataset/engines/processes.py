@@ -52,6 +52,7 @@ class ProcessEngine:
             thread.start()
         working = len(supervisors)
         error: BaseException | None = None
+        in_order = False
         try:
             while working:
                 if stop.is_set() or error is not None:
@@ -66,10 +67,13 @@ class ProcessEngine:
                     working -= 1
                 else:
                     yield results
+            in_order = True
             if error is not None:
                 raise error
         finally:
             shared.stop.set()
+            if not in_order:  # a second Ctrl-C, or nobody takes in what is done
+                shared.kill()
             while working:  # makes way for those that wait to tell something
                 working -= shared.results.get() is None
 
@@ -88,8 +92,25 @@ class _Shared:
     def __init__(self, chunks: Iterator[list[Task]], stop: Any) -> None:
         self._chunks = chunks
         self._lock = threading.Lock()
+        self._processes: list[Any] = []
         self.stop = stop
+        self.killed = False
         self.results: queue.Queue[list[Outcome] | BaseException | None] = queue.Queue(maxsize=16)
+
+    def started(self, process: Any) -> bool:
+        """Takes note of a worker; False, and it is ended, if all of them are."""
+        with self._lock:
+            self._processes.append(process)
+            if self.killed:
+                process.kill()
+            return not self.killed
+
+    def kill(self) -> None:
+        """Ends all workers, whatever they are at: labels are whole or not there."""
+        with self._lock:
+            self.killed = True
+            for process in self._processes:
+                process.kill()
 
     def next_chunk(self) -> list[Task] | None:
         with self._lock:
@@ -133,7 +154,7 @@ class _Supervisor:
         )  # fmt: skip
         process.start()
         theirs.close()
-        ended = False
+        ended = not self.shared.started(process)
         try:
             while True:
                 while not ended and len(self.given) < _AHEAD:
@@ -150,7 +171,7 @@ class _Supervisor:
                 self._note(content)
                 self.shared.results.put(content)
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            return True
+            return not self.shared.killed
         finally:
             ours.close()
             process.join()
