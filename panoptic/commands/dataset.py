@@ -32,8 +32,9 @@ Hugging Face data set, or a URL that fsspec can read.
   panoptic dataset "shards/train-{000..012}.tar" ... -o out
   panoptic dataset "datasets://beans?column=image&split=test" ... -o out
 
-Every label is on disk as soon as it is made, in out/labels and out/videos; the same command goes
-on where a run stopped, whatever stopped it. Broken items are recorded with the reason, and the
+The output folder must be new or empty, or a data set of the same source. Every label is on disk
+as soon as it is made, in out/labels and out/videos; the same command goes on where a run stopped,
+whatever stopped it, also within a video. Broken items are recorded with the reason, and the
 exit code is then 1. Formats for other tools: --format, or panoptic export at any time.
 """
 

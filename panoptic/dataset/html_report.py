@@ -15,9 +15,10 @@ from panoptic.dataset.html_parts import STYLE, bars, cells, columns, number, per
 from panoptic.dataset.review import DoubtfulLabel, worst_segments
 from panoptic.dataset.statistics import Histogram, Statistics
 from panoptic.dataset.store import DatasetStore
-from panoptic.errors import ImageError
+from panoptic.errors import ImageError, OutputError
 from panoptic.io.files import whole_file
 from panoptic.io.progress import Progress, shown
+from panoptic.io.writer_lock import RUN, only_one
 from panoptic.results.labelled import LabelledItem
 
 _SIDE, _JPEG_QUALITY = 480, 85
@@ -47,17 +48,37 @@ def write_report(
     It needs no other file and no network: pictures and drawings are in it. The same data set gives
     the same bytes. ``progress`` shows a bar on a terminal; a callback in its place is called with
     the steps done and their number: one for every item read, and one for every drawing.
+
+    An earlier page is replaced; ``OutputError`` where another file has its name, or where it can't
+    be written, and ``DatasetError`` while another is being written there.
     """
     path = Path(path) if path is not None else store.root / "report.html"
     settings = settings or ReportSettings()
-    with (
-        whole_file(path) as part,
-        part.open("w", encoding="utf-8") as file,
-        shown(progress, "steps") as tell,
-    ):
-        for text in _page(store, settings, tell):
-            file.write(text)
+    if path.exists() and not _is_page(path):
+        raise OutputError(f"{str(path)!r} is there, and is no report: give the page another name")
+    try:
+        with (
+            only_one(path.parent, f"writing {path.name!r} into", f".{path.name}{RUN}"),
+            whole_file(path) as part,
+            part.open("w", encoding="utf-8") as file,
+            shown(progress, "steps") as tell,
+        ):
+            for text in _page(store, settings, tell):
+                file.write(text)
+    except OSError as error:
+        raise OutputError(
+            f"the page {str(path)!r} can't be written: {error.strerror or error}; it may be "
+            "written elsewhere (-o FILE)"
+        ) from error
     return path
+
+
+def _is_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(400)
+    return start.startswith(b"<!doctype html>") and b"<title>Labels of " in start
 
 
 def _page(store: DatasetStore, settings: ReportSettings, tell: Progress) -> Iterator[str]:

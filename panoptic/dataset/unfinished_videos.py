@@ -72,7 +72,7 @@ class UnfinishedVideo:
     def save(self, frame: int, state: Any, summary: Mapping[str, Any]) -> None:
         """``state`` is the session's before ``frame``; all frames before it are on the disk."""
         start = time.monotonic()
-        self._checkpoints.save(Checkpoint(frame, state, summary, ()))
+        self._checkpoints.save(Checkpoint(frame, state, summary))
         self._last = time.monotonic()
         self._cost = self._last - start
 

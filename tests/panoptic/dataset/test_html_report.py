@@ -136,6 +136,18 @@ def test_the_command(out, tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
 
 
+def test_a_page_replaces_pages_alone(out, tmp_path, capsys):
+    page, mine = tmp_path / "page.html", tmp_path / "street.jpg"
+    mine.write_text("mine")
+    for _ in range(2):
+        assert main(["report", str(out), "-o", str(page), "--worst", "0"]) == 0
+    assert main(["report", str(out), "-o", str(mine), "--worst", "0"]) == 2
+    assert "is no report" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+    assert main(["report", str(out), "-o", str(mine / "page.html"), "--worst", "0"]) == 2
+    assert "can't be used" in capsys.readouterr().err
+
+
 def test_an_empty_data_set(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(b"")

@@ -1,11 +1,7 @@
 """How the manifest's file is opened: read without a right to write, written where its log works."""
 
 import os
-import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -102,75 +98,6 @@ def test_items_of_shards_are_known_by_the_name_that_an_earlier_version_gave(tmp_
             "a/train.tar/1.png": "a/train_tar/1",
             "b/train.tar/1.png": "train_tar/1",
         }
-
-
-READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-
-
-def on_a_read_only_mount(folder, *command):
-    """Runs a command in a name space of its own, where a folder can't be written, not by root
-    either."""
-    if shutil.which("unshare") is None:
-        pytest.skip("needs unshare")
-    base = ["unshare", "-rm", "sh", "-c", READ_ONLY, str(folder)]
-    if subprocess.run([*base, "true"], capture_output=True).returncode:
-        pytest.skip("may not mount")
-    return subprocess.run([*base, *command], capture_output=True, text=True)
-
-
-def panoptic(folder, *arguments):
-    return on_a_read_only_mount(folder, sys.executable, "-m", "panoptic.cli", *map(str, arguments))
-
-
-@pytest.fixture(params=["finished", "killed"])
-def data_set(request, tmp_path):
-    """One whose run ended, and one with a log that a killed run left."""
-    fill(tmp_path / "in", 4)
-    out = tmp_path / "out"
-    label_dataset(ColourLabeller(), tmp_path / "in", WORDS, out)
-    if request.param == "killed":
-        program = f"""
-import os, signal
-from pathlib import Path
-from panoptic.dataset.manifest import Manifest
-manifest = Manifest(Path({str(out)!r}) / "manifest.sqlite", create=True)
-manifest.set_verdict("a/0001", "accept", "in the log")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-        done = subprocess.run([sys.executable, "-c", program])
-        assert done.returncode == -signal.SIGKILL
-        assert (out / "manifest.sqlite-wal").stat().st_size
-    else:
-        with DatasetStore.open(out) as store:
-            store.set_verdict("a/0001", "accept", note="in the log")
-    return out
-
-
-def test_a_read_only_data_set_is_read_by_all_that_read(data_set, tmp_path):
-    done = panoptic(data_set, "report", data_set, "-o", tmp_path / "page.html")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "page.html").is_file()
-    done = panoptic(data_set, "review", data_set, "--below", "1", "--decided", "--json")
-    assert done.returncode == 0
-    assert done.stdout.count("\n") == 4
-    assert done.stdout.count('"verdict": "accept"') == 1
-    to = ["--format", "coco_panoptic", "--to", tmp_path / "export"]
-    done = panoptic(data_set, "export", data_set, *to)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert list((tmp_path / "export" / "coco_panoptic").rglob("*.png"))
-
-
-def test_what_writes_says_that_a_read_only_data_set_cannot_be(data_set):
-    for arguments in (
-        ["review", data_set, "--accept", "a/0002"],
-        ["report", data_set],
-        ["export", data_set, "--format", "yolo_seg"],
-    ):
-        done = panoptic(data_set, *arguments)
-        assert done.returncode in (1, 2)
-        assert "Traceback" not in done.stderr
-        assert "Read-only file system" in done.stderr
-        assert done.stderr.count("\n") == 1
 
 
 def test_what_is_damaged_is_told(tmp_path):
