@@ -132,7 +132,7 @@ def run(
             for made in export(store.items(), vocabulary, output / "export", formats):
                 left_out = f", {made.left_out} left out" if made.left_out else ""
                 print(f"{made.format}: {made.total} in {made.folder}{left_out}")
-    return 1 if result.counts.failed else 0
+    return 1 if result.failed or result.counts.failed else 0
 
 
 class _Lines(LogLines):
@@ -163,4 +163,6 @@ def _summary(result: DatasetRun) -> str:
         text += f", {result.counts.done} in all"
     if result.counts.failed:
         text += f"; {result.counts.failed} left out as broken"
+    if result.counts.gone:
+        text += f"; {result.counts.gone} never labelled and no longer in the source"
     return f"{text}; in {result.out}"

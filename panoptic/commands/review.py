@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 COMMAND = "panoptic review"
 VERDICTS = "Verdicts"
 HEAD = ("key", "quality", "verdict", "worst segments", "picture")
+_OPTIONS = {"accept": "--accept", "reject": "--reject", "corrected": "--correct", None: "--forget"}
 EPILOG = """\
 Without verdicts it lists the labels whose quality is below --below and that nobody judged yet, the
 worst first. With verdicts it records them: they last through further runs, and decide what is
-exported. Rejected ones never are, accepted and corrected ones always.
+exported. Rejected ones never are, accepted and corrected ones always. To accept a corrected label
+is to accept the correction; --reject and --forget withdraw it (docs/labels.md has all of it).
 
   panoptic review out --below 0.4
   panoptic review out --accept street/17 --accept street/18 --reject blurred
@@ -108,6 +110,7 @@ def run(
             raise ValueError(f"--correct takes KEY=FILE, got {text!r}")
         asked.append(Asked(key, "corrected", note, Path(file)))
     asked += [Asked(key, None, note) for key in forget or ()]
+    _refuse_two(asked)
     if verdicts is not None:
         asked += _read(verdicts)
     with DatasetStore.open(dataset) as store:
@@ -193,13 +196,39 @@ def _record(store: DatasetStore, asked: list[Asked]) -> int:
                 correction = correct(store, each.key, each.file, each.note)
                 print(f"{each.key}: corrected")
                 failed += _tell(each.key, correction)
-                continue
-            store.set_verdict(each.key, each.verdict, note=each.note)
-            print(f"{each.key}: {each.verdict or 'no verdict any more'}")
-        except (KeyError, ValueError, FileNotFoundError) as error:
+            else:
+                _give(store, each)
+        except (KeyError, ValueError, OSError) as error:
             failed += 1
             report(COMMAND, str(error.args[0]) if error.args else str(error))
     return failed
+
+
+def _give(store: DatasetStore, asked: Asked) -> None:
+    """Gives a verdict, and says what became of a correction that stood."""
+    before = store.corrections(asked.key)
+    state = store.set_verdict(asked.key, asked.verdict, note=asked.note)
+    if state == "corrected":
+        told = "corrected; what is accepted is the correction (--forget takes it back)"
+    else:
+        told = asked.verdict or "no verdict any more"
+        if before:
+            files = ", ".join(map(str, list(before.values())[:3])) + (", ..." * (len(before) > 3))
+            told += f"; its correction is withdrawn, --correct takes it again: {files}"
+    print(f"{asked.key}: {told}")
+
+
+def _refuse_two(asked: list[Asked]) -> None:
+    """Options have no order, so a label can get one verdict from them."""
+    verdicts: dict[str, set[str]] = {}
+    for each in asked:
+        verdicts.setdefault(each.key, set()).add(_OPTIONS[each.verdict])
+    for key, given in verdicts.items():
+        if len(given) > 1:
+            raise ValueError(
+                f"{key!r} is given two verdicts, {' and '.join(sorted(given))}: give one, or write "
+                "them in their order into a file for --verdicts"
+            )
 
 
 def _row(label: DoubtfulLabel, store: DatasetStore) -> tuple[str, ...]:

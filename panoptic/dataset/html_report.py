@@ -15,7 +15,7 @@ from panoptic.dataset.html_parts import STYLE, bars, cells, columns, number, per
 from panoptic.dataset.review import DoubtfulLabel, worst_segments
 from panoptic.dataset.statistics import Histogram, Statistics
 from panoptic.dataset.store import DatasetStore
-from panoptic.errors import ImageError, OutputError
+from panoptic.errors import DatasetError, ImageError, OutputError
 from panoptic.io.files import whole_file
 from panoptic.io.progress import Progress, shown
 from panoptic.io.writer_lock import RUN, only_one
@@ -105,6 +105,8 @@ def _summary(store: DatasetStore, statistics: Statistics) -> Iterator[str]:
     facts = [(number(statistics.items), "labelled"), (number(counts.failed), "broken")]
     if counts.waiting:
         facts.append((number(counts.waiting), "not labelled yet"))
+    if counts.gone:
+        facts.append((number(counts.gone), "never labelled and no longer in the source"))
     if statistics.kinds["video"]:
         facts.append((number(statistics.kinds["video"]), "of them videos"))
     facts += [
@@ -205,7 +207,11 @@ def _overlay(store: DatasetStore, item: LabelledItem) -> tuple[str, str]:
         picture = item.picture(frame)
     except ImageError as error:
         picture, note = None, str(error)
-    drawn = item.load(frame).overlay(
+    try:
+        label = item.load(frame)
+    except DatasetError as error:  # one label that is damaged is no reason to have no page
+        return "data:,", str(error)
+    drawn = label.overlay(
         picture, colors=store.vocabulary, legend=False, min_side=_SIDE, max_side=_SIDE
     )
     buffer = io.BytesIO()

@@ -2,11 +2,14 @@
 
     labels/KEY.png, labels/KEY.json             an image
     videos/KEY.frames/000000.png, 000000.json   a video, frame by frame
-    corrections/...                             what people corrected, laid out alike
+    corrections/KEY.png, KEY.json               what people corrected, laid out alike
+    corrections/KEY.2.png, KEY.2.json           and corrected once more
     previous/LABELLING/...                      what was there before it was labelled anew
+    previous/damaged-SCAN/...                   what was there and wasn't as it was written
 
 Keys hold no dots, so no two items' files meet. What is written appears whole or not at all: files
-are made in ``.partial``, brought to the disk and then moved.
+are made in ``.partial``, brought to the disk and then moved. A correction is never written over nor
+removed: which of them stand, the manifest says.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from panoptic.dataset.label_marks import is_whole, mark_of
+from panoptic.dataset.tasks import CorrectionFile
 from panoptic.errors import CocoFormatError, DatasetError
 from panoptic.formats.coco_panoptic import CocoPanoptic, save_result
 from panoptic.io.files import to_disk, whole_file
@@ -33,30 +38,37 @@ class LabelFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def path(self, key: str, kind: Kind, frame: int = 0, *, corrected: bool = False) -> Path:
+    def path(self, key: str, kind: Kind, frame: int = 0) -> Path:
         """The PNG of a label; its JSON lies beside it."""
         if kind == "image":
-            return self.root / ("corrections" if corrected else "labels") / f"{key}.png"
-        folder = "corrections" if corrected else "videos"
-        return self.root / folder / f"{key}.frames" / f"{frame:06}.png"
+            return self.root / "labels" / f"{key}.png"
+        return self.root / "videos" / f"{key}.frames" / f"{frame:06}.png"
 
-    def has(self, key: str, kind: Kind) -> bool:
-        return self.path(key, kind).with_suffix(".json").is_file()
+    def parts(self, key: str, kind: Kind, frames: int) -> list[Path]:
+        """All files of a label."""
+        pngs = [self.path(key, kind, frame) for frame in range(frames)]
+        return [file for png in pngs for file in (png, png.with_suffix(".json"))]
 
-    def load(
-        self, key: str, kind: Kind, frame: int = 0, *, corrected: bool = False
-    ) -> PanopticSegmentation:
-        """Reads a label; ``DatasetError`` where it is gone or damaged."""
-        if corrected and (path := self.path(key, kind, frame, corrected=True)).exists():
-            return _load(path.with_suffix(".json"))
-        path = self.path(key, kind, frame).with_suffix(".json")
-        try:
-            return _load(path)
-        except (FileNotFoundError, CocoFormatError) as error:
-            raise DatasetError(
-                f"the label {str(path)!r} is gone or damaged; `panoptic dataset` makes it again "
-                f"once it is deleted ({error})"
-            ) from error
+    def correction_parts(self, correction: CorrectionFile) -> list[Path]:
+        path = self.root / correction.path
+        return [path.with_suffix(".png"), path]
+
+    def load(self, key: str, kind: Kind, frame: int = 0) -> PanopticSegmentation:
+        """Reads a label as the models made it; ``DatasetError`` where it is gone or damaged."""
+        return _load(
+            self.path(key, kind, frame).with_suffix(".json"),
+            "label",
+            "the `panoptic dataset` command that made it makes it again",
+        )
+
+    def load_correction(self, key: str, correction: CorrectionFile) -> PanopticSegmentation:
+        """Reads a correction; ``DatasetError`` where it is gone or damaged."""
+        return _load(
+            self.root / correction.path,
+            "correction",
+            f"put it back, correct {key!r} once more, or take it back with panoptic review "
+            "--forget",
+        )
 
     def write(
         self, key: str, result: PanopticSegmentation, file_name: str, previous: str | None = None
@@ -69,11 +81,20 @@ class LabelFiles:
 
     def write_correction(
         self, key: str, kind: Kind, frame: int, result: PanopticSegmentation
-    ) -> None:
-        png = self.path(key, kind, frame, corrected=True)
+    ) -> CorrectionFile:
+        """Writes a correction beside those that were there before."""
+        name = key if kind == "image" else f"{key}.frames/{frame:06}"
+        png, number = self.root / "corrections" / f"{name}.png", 1
+        while png.exists() or png.with_suffix(".json").exists():
+            number += 1
+            png = self.root / "corrections" / f"{name}.{number}.png"
         with self.staging() as stage:
             save_result(result, stage, png.stem, f"{key}.png")
             self._put(stage, png, None)
+        path = png.with_suffix(".json")
+        words = sorted({(s.category, s.is_thing) for s in result if not s.is_unknown})
+        relative = path.relative_to(self.root).as_posix()
+        return CorrectionFile(relative, mark_of([png, path]), tuple(words))
 
     @contextmanager
     def video(
@@ -130,9 +151,16 @@ class LabelFiles:
         return self.root / "previous" / (previous or "unknown") / final.relative_to(self.root)
 
 
-def _load(path: Path) -> PanopticSegmentation:
-    """The PNG lies beside the JSON, whatever lies in a folder of the same name."""
-    return CocoPanoptic.open(path, path.parent).load()
+def _load(path: Path, what: str, advice: str) -> PanopticSegmentation:
+    png = path.with_suffix(".png")
+    try:
+        if not is_whole(png):  # what reads PNGs takes many that are cut short
+            raise CocoFormatError(f"{str(png)!r} is not whole")
+        return CocoPanoptic.open(path, path.parent).load()
+    except Exception as error:  # a damaged file may bring anything up
+        raise DatasetError(
+            f"the {what} {str(path)!r} is gone or damaged; {advice} ({error})"
+        ) from error
 
 
 def _also_as(path: Path, other: Path) -> None:

@@ -10,59 +10,22 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from panoptic.dataset.label_state import STATES, State, after, state_of, stored_as
 from panoptic.dataset.manifest_file import open_to_read, open_to_write
 from panoptic.dataset.manifest_file import stored as _stored
 from panoptic.dataset.manifest_file import text_of as _text
-from panoptic.dataset.tasks import Counts, Failure, Outcome, SegmentRecord, Task
+from panoptic.dataset.manifest_schema import prepare
+from panoptic.dataset.tasks import Counts, Failure, SegmentRecord
 from panoptic.errors import DatasetError, OutputError
-from panoptic.io.names import free_key, printable
-from panoptic.io.sources.base import Kind, Unit
-from panoptic.results.labelled import Verdict
+from panoptic.io.names import free_key
+from panoptic.io.sources.base import Unit
 
-FORMAT = 1
 _PAGE = 500
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE items (
-  id INTEGER PRIMARY KEY,
-  name NOT NULL UNIQUE,          -- within the source; BLOB where it isn't valid Unicode
-  source NOT NULL,
-  kind TEXT NOT NULL,
-  span_start INTEGER, span_length INTEGER,
-  stamp TEXT NOT NULL,
-  problem TEXT,
-  scan INTEGER NOT NULL,         -- the latest look at the source that saw it
-  key TEXT UNIQUE,
-  folded TEXT UNIQUE,            -- the key in folded case: no clash on any file system
-  state TEXT NOT NULL DEFAULT 'waiting',
-  content TEXT,                  -- hash of the file that was labelled
-  settings TEXT,                 -- hash of words, models and settings that labelled it
-  labelled_stamp TEXT,
-  time REAL, seconds REAL,
-  error TEXT,
-  height INTEGER, width INTEGER, frames INTEGER,
-  quality REAL,
-  verdict TEXT, verdict_time REAL, verdict_note TEXT
-);
-CREATE INDEX items_state ON items (state, name);
-CREATE INDEX items_keyless ON items (name) WHERE key IS NULL;
-CREATE TABLE segments (
-  item INTEGER NOT NULL REFERENCES items (id),
-  id INTEGER NOT NULL,
-  category INTEGER NOT NULL,
-  area INTEGER NOT NULL,
-  score REAL NOT NULL,
-  quality REAL,
-  PRIMARY KEY (item, id)
-) WITHOUT ROWID;
-"""
 
 
 class Manifest:
@@ -77,13 +40,7 @@ class Manifest:
             )
         with self._explained():
             self._db = open_to_write(path) if create else open_to_read(path)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0 and create:
-                self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
-            elif version != FORMAT:
-                raise DatasetError(
-                    f"{str(path)!r} has format {version}, this version reads {FORMAT}"
-                )
+            prepare(self._db, path, create=create)
 
     def close(self) -> None:
         with self._lock:
@@ -92,15 +49,20 @@ class Manifest:
     # -- what the whole data set has -----------------------------------------------------------
 
     def get_meta(self, key: str) -> Any:
-        rows = self._read("SELECT value FROM meta WHERE key = ?", (key,))
+        rows = self.read("SELECT value FROM meta WHERE key = ?", (key,))
         return json.loads(rows[0]["value"]) if rows else None
 
     def set_meta(self, **values: Any) -> None:
-        with self._write() as db:
+        with self.write() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)",
                 [(k, json.dumps(v, ensure_ascii=True)) for k, v in values.items()],
             )
+
+    @property
+    def latest_scan(self) -> int:
+        """The number of the latest look at the source."""
+        return int(self.get_meta("scan") or 0)
 
     # -- what the source lists -----------------------------------------------------------------
 
@@ -108,13 +70,9 @@ class Manifest:
         """Takes in what a source lists, in whatever order; yields how many it was so far.
 
         Known names keep their keys and labels. When all is read, each gets its key in the order
-        of the names; those no longer listed are failures, unless they are labelled already.
+        of the names; those no longer listed are gone, unless they are labelled already.
         """
-        # The source's own numbers came later than the table; who only reads needs no column.
-        if all(column["name"] != "image_id" for column in self._read("PRAGMA table_info(items)")):
-            with self._write() as db:
-                db.execute("ALTER TABLE items ADD COLUMN image_id")
-        scan = int(self.get_meta("scan") or 0) + 1
+        scan = self.latest_scan + 1
         self.set_meta(scan=scan)
         count = 0
         page: list[tuple[Any, ...]] = []
@@ -131,15 +89,17 @@ class Manifest:
         count += self._add(page)
         yield count
         self._assign_keys()
-        with self._write() as db:
-            db.execute(
-                "UPDATE items SET state = 'failed', time = ?, error = 'no longer in the source' "
-                "WHERE scan < ? AND state = 'waiting'",
-                (time.time(), scan),
-            )
+        with self.write() as db:
+            for state in STATES:
+                stored, verdict = stored_as(after(state, "vanish"))
+                db.execute(
+                    "UPDATE items SET state = ?, verdict = ?, error = NULL "
+                    "WHERE scan < ? AND state = ? AND verdict IS ?",
+                    (stored, verdict, scan, *stored_as(state)),
+                )
 
     def _add(self, page: list[tuple[Any, ...]]) -> int:
-        with self._write() as db:
+        with self.write() as db:
             db.executemany(  # known by an earlier name
                 "UPDATE OR IGNORE items SET name = ? WHERE name = ? AND source = ? "
                 "AND span_start IS ?",
@@ -154,16 +114,17 @@ class Manifest:
                 "span_length = excluded.span_length, stamp = excluded.stamp, "
                 # The same name listed twice is one item; broken entries don't hide good ones.
                 "problem = CASE WHEN scan = excluded.scan AND problem IS NULL THEN NULL "
-                "ELSE excluded.problem END, scan = excluded.scan",
+                "ELSE excluded.problem END, scan = excluded.scan, "
+                "state = CASE state WHEN 'gone' THEN 'waiting' ELSE state END",
                 [row[:9] for row in page],
             )
             return db.total_changes - before
 
     def _assign_keys(self) -> None:
-        while rows := self._read(
+        while rows := self.read(
             "SELECT id, name FROM items WHERE key IS NULL ORDER BY name LIMIT ?", (_PAGE,)
         ):
-            with self._write() as db:
+            with self.write() as db:
                 for row in rows:
                     key = free_key(_text(row["name"]), lambda folded: self._has_key(db, folded))
                     db.execute(
@@ -175,131 +136,72 @@ class Manifest:
     def _has_key(db: sqlite3.Connection, folded: str) -> bool:
         return db.execute("SELECT 1 FROM items WHERE folded = ?", (folded,)).fetchone() is not None
 
-    # -- what is to be done --------------------------------------------------------------------
-
-    def tasks(
-        self, size: int, settings: str, has_label: Callable[[str, Kind], bool]
-    ) -> Iterator[list[Task]]:
-        """All items that the source lists, by name, ``size`` at a time.
-
-        A task is done if these settings labelled it (or a person judged it good), its stamp is
-        the same since, and ``has_label`` finds the label. Lists that have nothing to be done are
-        left out. Which items share a list doesn't depend on what is done already.
-        """
-        scan = int(self.get_meta("scan") or 0)
-        for rows in self._pages(
-            f"SELECT *, {_DONE} AS done FROM items WHERE scan = ?", (settings, scan), size
-        ):
-            tasks = [
-                _task(row, settings, row["state"] == "done" and has_label(row["key"], row["kind"]))
-                for row in rows
-            ]
-            if not all(task.done for task in tasks):
-                yield tasks
-
-    def record(self, outcomes: Sequence[Outcome], settings: str) -> None:
-        """What became of tasks. A failure leaves an earlier label of the item as it is."""
-        with self._write() as db:
-            now = time.time()
-            for o in outcomes:
-                if o.error is not None:
-                    db.execute(
-                        "UPDATE items SET error = ?, time = ?, seconds = ?, "
-                        "state = CASE state WHEN 'done' THEN state ELSE 'failed' END "
-                        "WHERE id = ?",
-                        (printable(o.error, 2000), now, o.seconds, o.id),
-                    )
-                    continue
-                db.execute(
-                    "UPDATE items SET error = NULL, labelled_stamp = stamp WHERE id = ?", (o.id,)
-                )
-                if o.unchanged:
-                    continue
-                # A verdict on another picture says nothing about this one.
-                db.execute(
-                    "UPDATE items SET verdict = NULL, verdict_time = NULL, verdict_note = NULL "
-                    "WHERE id = ? AND content IS NOT NULL AND content != ?",
-                    (o.id, o.content),
-                )
-                db.execute(
-                    "UPDATE items SET state = 'done', content = ?, settings = ?, time = ?, "
-                    "seconds = ?, height = ?, width = ?, frames = ?, quality = ? WHERE id = ?",
-                    (o.content, settings, now, o.seconds, *o.size, o.frames, o.quality, o.id),
-                )
-                db.execute("DELETE FROM segments WHERE item = ?", (o.id,))
-                db.executemany(
-                    "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)",
-                    [(o.id, s.id, s.category_id, s.area, s.score, s.quality) for s in o.segments],
-                )
-
     # -- what there is -------------------------------------------------------------------------
 
     def counts(self) -> Counts:
-        """Of all items: labelled, failed (and not labelled earlier), not yet looked at."""
-        rows = self._read("SELECT state, COUNT(*) AS n FROM items GROUP BY state")
+        rows = self.read("SELECT state, COUNT(*) AS n FROM items GROUP BY state")
         return Counts(**{row["state"]: row["n"] for row in rows})
-
-    def to_do(self, settings: str) -> int:
-        """How many items of the source still have to be labelled or tried."""
-        select = f"SELECT COUNT(*) - TOTAL({_DONE}) AS n FROM items WHERE scan = ?"
-        return int(self._read(select, (settings, int(self.get_meta("scan") or 0)))[0]["n"])
 
     def labelled(self) -> Iterator[sqlite3.Row]:
         """The rows of everything that has a label, by name."""
-        for rows in self._pages("SELECT * FROM items WHERE state = 'done'", (), _PAGE):
+        for rows in self.pages("SELECT * FROM items WHERE state = 'done'", (), _PAGE):
             yield from rows
 
     def row(self, key: str) -> sqlite3.Row:
         """The row of an item that has a label; ``KeyError``."""
-        rows = self._read("SELECT * FROM items WHERE key = ? AND state = 'done'", (key,))
+        rows = self.read("SELECT * FROM items WHERE key = ? AND state = 'done'", (key,))
         if not rows:
             raise KeyError(f"no labelled item has the key {key!r}")
         return rows[0]
 
+    def state(self, key: str) -> State:
+        """The state of an item, labelled or not; ``KeyError``."""
+        rows = self.read("SELECT state, verdict FROM items WHERE key = ?", (key,))
+        if not rows:
+            raise KeyError(f"no item has the key {key!r}")
+        return state_of(rows[0]["state"], rows[0]["verdict"])
+
     def failures(self) -> Iterator[Failure]:
         """What could not be labelled, or not anew, by name."""
-        for rows in self._pages("SELECT * FROM items WHERE error IS NOT NULL", (), _PAGE):
+        for rows in self.pages("SELECT * FROM items WHERE error IS NOT NULL", (), _PAGE):
             yield from map(_failure, rows)
 
     def failure(self, id: int) -> Failure:
         """Why this item could not be labelled."""
-        return _failure(self._read("SELECT * FROM items WHERE id = ?", (id,))[0])
+        return _failure(self.read("SELECT * FROM items WHERE id = ?", (id,))[0])
 
-    def segments(self, key: str) -> list[SegmentRecord]:
+    def segments(self, key: str) -> list[tuple[str, SegmentRecord]]:
+        """The segments of an item as labelled, with the settings hash that says by which words."""
         return [
-            SegmentRecord(r["id"], r["category"], r["area"], r["score"], r["quality"])
-            for r in self._read(
-                "SELECT s.* FROM segments s JOIN items i ON i.id = s.item WHERE i.key = ? "
-                "ORDER BY s.id",
+            (
+                r["settings"],
+                SegmentRecord(r["id"], r["category"], r["area"], r["score"], r["quality"]),
+            )
+            for r in self.read(
+                "SELECT s.*, i.settings FROM segments s JOIN items i ON i.id = s.item "
+                "WHERE i.key = ? ORDER BY s.id",
                 (key,),
             )
         ]
 
-    def set_verdict(self, key: str, verdict: Verdict | None, note: str = "") -> None:
-        self.row(key)
-        with self._write() as db:
-            db.execute(
-                "UPDATE items SET verdict = ?, verdict_time = ?, verdict_note = ? WHERE key = ?",
-                (verdict, time.time() if verdict else None, note if verdict else None, key),
-            )
-
     # -- underneath ----------------------------------------------------------------------------
 
-    def _pages(self, select: str, given: tuple[Any, ...], size: int) -> Iterator[list[sqlite3.Row]]:
-        rows = self._read(f"{select} ORDER BY name LIMIT {size}", given)
+    def pages(self, select: str, given: tuple[Any, ...], size: int) -> Iterator[list[sqlite3.Row]]:
+        rows = self.read(f"{select} ORDER BY name LIMIT {size}", given)
         while rows:
             yield rows
-            rows = self._read(
+            rows = self.read(
                 f"{select} AND name > ? ORDER BY name LIMIT {size}", (*given, rows[-1]["name"])
             )
 
-    def _read(self, select: str, given: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+    def read(self, select: str, given: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._explained(), self._lock:
             return self._db.execute(select, given).fetchall()
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[sqlite3.Connection]:
         with self._explained(), self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")  # what is read here is still so when it is written
             yield self._db
 
     @contextmanager
@@ -310,34 +212,17 @@ class Manifest:
             raise OutputError(f"the manifest {str(self.path)!r} can't be used: {error}") from error
 
 
-# An item is done if these settings labelled it and nothing points to another content since. What
-# a person found good isn't labelled again for new settings.
-_DONE = (
-    "(state = 'done' AND (settings = ? OR verdict IN ('accept', 'corrected')) "
-    "AND labelled_stamp = stamp AND problem IS NULL)"
-)
-
-
-def _task(row: sqlite3.Row, settings: str, has_label: bool) -> Task:
-    if not has_label:
-        return Task(row["id"], row["key"], unit_of(row))
-    return Task(
-        row["id"],
-        row["key"],
-        unit_of(row),
-        done=bool(row["done"]),
-        content=row["content"] if row["settings"] == settings else None,
-        previous=f"{row['settings'][:12]}-{row['content'][:12]}",
-    )
+def item_name(row: sqlite3.Row) -> str:
+    """The name within the source."""
+    return _text(row["name"])
 
 
 def unit_of(row: sqlite3.Row) -> Unit:
     """The unit of a row, as its source listed it."""
     span = None if row["span_start"] is None else (row["span_start"], row["span_length"])
     return Unit(
-        *(_text(row["name"]), _text(row["source"]), row["kind"], span),
-        *(row["stamp"], row["problem"]),
-        row["image_id"] if "image_id" in row.keys() else None,  # noqa: SIM118 - a row is no dict
+        *(item_name(row), _text(row["source"]), row["kind"], span, row["stamp"], row["problem"]),
+        row["image_id"],
     )
 
 

@@ -16,9 +16,12 @@ from typing import Any
 
 from panoptic.dataset.engines.local import Engine
 from panoptic.dataset.fingerprint import describe, settings_hash
+from panoptic.dataset.manifest import Manifest
 from panoptic.dataset.store import OWN, DatasetStore
+from panoptic.dataset.task_list import TaskList
 from panoptic.dataset.tasks import Counts, Failure, Outcome
 from panoptic.dataset.unfinished_videos import UnfinishedVideos
+from panoptic.dataset.verify_labels import LabelCheck
 from panoptic.dataset.worker import Labeller
 from panoptic.dataset.worker_recipe import Recipe, as_recipe, recipe_of, settings_of_run
 from panoptic.devices import choose_devices, in_words
@@ -36,7 +39,8 @@ log = logging.getLogger("panoptic.dataset")
 
 @dataclass(frozen=True)
 class DatasetRun:
-    """How a run ended. ``labelled`` and ``failed`` count this run; ``counts`` is all there is."""
+    """How a run ended. ``labelled`` and ``failed`` count this run (corrections whose files are gone
+    are among the failed); ``counts`` is all there is."""
 
     out: Path
     labelled: int
@@ -109,11 +113,17 @@ def label_dataset(
                 break
         if (others := left_out(opened)) is not None:
             log.info("%s", others)
-        done, to_do = store.counts().done, store.manifest.to_do(fingerprint)
+        tasks = TaskList(store.manifest, fingerprint)
+        check = LabelCheck(store.files, tasks, store.verdicts)
+        for _ in check.run():
+            tell(0, None)
+            if stop.is_set():
+                break
+        done, to_do = store.counts().done, len(tasks)
         if done:
             log.info("%d labelled already, %d to do", done, to_do)
         tell(0, to_do)
-        run = _Run(store, settings, fingerprint, stop)
+        run = _Run(store.manifest, tasks, settings, stop, failed=check.corrections_lost)
         if not stop.is_set():
             chosen = engine or _engine(prepared.labeller, vocabulary, store, settings)
             run.label(chosen, lambda done: tell(done, to_do))
@@ -124,33 +134,32 @@ def label_dataset(
         return DatasetRun(root, run.labelled, run.failed, store.counts(), seconds, stop.is_set())
 
 
+@dataclass
 class _Run:
-    def __init__(
-        self,
-        store: DatasetStore,
-        settings: DatasetSettings,
-        fingerprint: str,
-        stop: threading.Event,
-    ) -> None:
-        self.store = store
-        self.settings = settings
-        self.fingerprint = fingerprint
-        self.stop = stop
-        self.labelled = self.failed = 0
+    manifest: Manifest
+    tasks: TaskList
+    settings: DatasetSettings
+    stop: threading.Event
+    failed: int
+    labelled: int = 0
 
     def label(self, engine: Engine, tell: Callable[[int], object]) -> None:
-        manifest, done = self.store.manifest, 0
+        done = 0
         halt = threading.Event()  # of ours, so that a run ended by errors isn't "interrupted"
-        chunks = manifest.tasks(self.settings.chunk, self.fingerprint, self.store.files.has)
+        chunks = self.tasks.chunks(self.settings.chunk)
         stop = _Either((self.stop, halt))
         with _closed(engine.run(chunks, stop)) as finished:
             for outcomes in finished:
-                manifest.record(outcomes, self.fingerprint)
+                for change in self.tasks.record(outcomes):
+                    log.warning(
+                        "%r was %s, and %s: it is labelled anew, and waits for a verdict",
+                        *(change.name, change.before, change.why),
+                    )
                 failures = [o for o in outcomes if o.error is not None]
                 self.failed += len(failures)
                 self.labelled += sum(o.error is None and not o.unchanged for o in outcomes)
                 for outcome in failures:
-                    _left_out(manifest.failure(outcome.id))
+                    _left_out(self.manifest.failure(outcome.id))
                 for outcome in outcomes:
                     if outcome.note is not None:
                         log.info("%s", outcome.note, extra={"note": True})

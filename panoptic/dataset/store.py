@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,14 +14,19 @@ from typing import Any
 import numpy as np
 
 from panoptic.dataset.label_files import PARTIAL, LabelFiles
+from panoptic.dataset.label_state import State
 from panoptic.dataset.manifest import Manifest, unit_of
+from panoptic.dataset.settings_difference import check_version, difference
 from panoptic.dataset.tasks import Counts, Failure, SegmentRecord
+from panoptic.dataset.verdict_table import VerdictTable
+from panoptic.dataset.words_of_labels import CommonWords, Word, WordTable
 from panoptic.errors import DatasetError, ImageError, OutputError, SettingsChangedError
 from panoptic.io.files import content_hash
 from panoptic.io.images import read_picture
 from panoptic.io.picture_settings import PictureSettings
 from panoptic.io.writer_lock import VERDICT, only_one
 from panoptic.results.labelled import VERDICTS, LabelledItem, Split, Verdict
+from panoptic.results.segment import UNKNOWN_ID
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
@@ -41,7 +47,10 @@ class DatasetStore:
         self.root = root
         self.manifest = manifest
         self.files = LabelFiles(root)
-        self._vocabulary: Vocabulary | None = None
+        self.verdicts = VerdictTable(manifest)
+        self.word_table = WordTable(manifest)
+        self._words: CommonWords | None = None
+        self._numbers: dict[tuple[str, int], Word] = {}
         self._frames: tuple[str, Any] | None = None
 
     @classmethod
@@ -91,11 +100,12 @@ class DatasetStore:
                 f"its own, got {source!r}"
             )
         if (known := meta("settings_hash")) not in (None, settings_hash) and not redo:
-            _check_version(root, store.settings, settings)
+            check_version(root, store.settings, settings)
             raise SettingsChangedError(
                 f"{str(root)!r} was labelled with other words, models or settings: "
-                f"{_difference(store, vocabulary, settings)}. Ask for what it was, label it all "
-                "anew with --redo (what is there is kept in previous/), or choose another folder"
+                f"{difference(store.asked, store.settings, vocabulary, settings)}. Ask for what "
+                "it was, label it all anew with --redo (what is there is kept in previous/), or "
+                "choose another folder"
             )
         store.manifest.set_meta(
             vocabulary=vocabulary.to_coco(),
@@ -103,15 +113,22 @@ class DatasetStore:
             settings_hash=settings_hash,
             source=source,
         )
+        store.word_table.know(settings_hash, vocabulary)
         return store
 
     # -- what there is -------------------------------------------------------------------------
 
     @property
     def vocabulary(self) -> Vocabulary:
-        if self._vocabulary is None:
-            self._vocabulary = Vocabulary.from_coco(self.manifest.get_meta("vocabulary"))
-        return self._vocabulary
+        """The words of all labels: those asked for last, with their numbers, and then those that
+        only labels of earlier runs have, such as what a person accepted before other words were
+        asked for. All labels are given with these numbers, by name."""
+        return self._common().vocabulary
+
+    @property
+    def asked(self) -> Vocabulary:
+        """The words that the latest run asked for."""
+        return Vocabulary.from_coco(self.manifest.get_meta("vocabulary"))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -143,7 +160,20 @@ class DatasetStore:
 
     def segments(self, key: str) -> list[SegmentRecord]:
         """The segments of an item as labelled, without opening its files."""
-        return self.manifest.segments(key)
+        return [
+            replace(record, category_id=self._number(settings, record.category_id))
+            for settings, record in self.manifest.segments(key)
+        ]
+
+    def state(self, key: str) -> State:
+        """The state that an item's label is in, see ``panoptic.dataset.label_state``; ``KeyError``
+        for a key that no item has."""
+        return self.manifest.state(key)
+
+    def corrections(self, key: str) -> dict[int, Path]:
+        """The files (JSON) of the corrections of an item that stand, by frame."""
+        found = self.verdicts.corrections(key)
+        return {frame: self.root / file.path for frame, file in found.items()}
 
     def set_verdict(
         self,
@@ -152,33 +182,51 @@ class DatasetStore:
         *,
         corrected: PanopticSegmentation | Mapping[int, PanopticSegmentation] | None = None,
         note: str = "",
-    ) -> None:
-        """What a person says of an item; ``None`` takes it back.
+    ) -> State:
+        """What a person says of an item; ``None`` takes it back. Returns the state that it is in.
 
         "corrected" comes with the corrected label, of a video by frame. It is kept beside the
-        first label and takes its place for everyone who loads the item. Verdicts outlast further
-        runs, as long as the picture stays the same.
+        first label and takes its place for everyone who loads the item. More corrected frames of
+        a video add to those that stand. "accept" of a corrected label leaves the correction in
+        place; "reject" and ``None`` withdraw it: its files stay, and nothing but another
+        "corrected" with them brings it back. Verdicts outlast further runs, as long as the picture
+        stays the same.
         """
-        item = self.item(key)
         if verdict is not None and verdict not in VERDICTS:
             raise ValueError(f"a verdict is one of {', '.join(VERDICTS)}, got {verdict!r}")
-        if (verdict == "corrected") != (corrected is not None):
-            raise ValueError('the verdict "corrected" and a corrected label go together')
         if isinstance(corrected, PanopticSegmentation):
             corrected = {0: corrected}
-        for frame, result in (corrected or {}).items():
-            self._check_correction(item, frame, result)
+        if (verdict == "corrected") != bool(corrected):
+            raise ValueError('the verdict "corrected" and a corrected label go together')
+        row = self.manifest.row(key)
+        item = self._item(row)
+        fitting = {
+            frame: self._fitted(item, frame, result) for frame, result in (corrected or {}).items()
+        }
         # Another reviewer's files would lie beside this verdict; a run may go on meanwhile.
         with only_one(self.root, "writing verdicts into", VERDICT, wait=_VERDICT_SECONDS):
-            for frame, result in (corrected or {}).items():
-                self.files.write_correction(key, item.kind, frame, result)
-            self.manifest.set_verdict(key, verdict, note)
+            files = {
+                frame: self.files.write_correction(key, item.kind, frame, result)
+                for frame, result in fitting.items()
+            }
+            state = self.verdicts.give(key, verdict, note, corrected=files, content=row["content"])
+        self._words = None
+        return state
 
     # -- what items ask ------------------------------------------------------------------------
 
     def load(self, item: LabelledItem, frame: int) -> PanopticSegmentation:
-        corrected = item.verdict == "corrected"
-        return self.files.load(item.key, item.kind, frame, corrected=corrected)
+        standing = self.verdicts.corrections(item.key) if item.verdict == "corrected" else {}
+        if frame in standing:
+            label = self.files.load_correction(item.key, standing[frame])
+        else:
+            label = self.files.load(item.key, item.kind, frame)
+        if label.ids.shape != item.size:
+            raise DatasetError(
+                f"the label of {item.key!r} is {label.width} x {label.height}, but its picture was "
+                f"{item.size[1]} x {item.size[0]}: the file that is there is another's"
+            )
+        return self._named(label, item.key)
 
     def picture(self, item: LabelledItem, frame: int) -> np.ndarray:
         from panoptic.io.sources.opening import read_unit
@@ -231,22 +279,57 @@ class DatasetStore:
             image_id=unit.image_id,
         )
 
-    def _check_correction(
+    def _fitted(
         self, item: LabelledItem, frame: int, result: PanopticSegmentation
-    ) -> None:
+    ) -> PanopticSegmentation:
+        """A correction with the numbers of this data set; ``ValueError`` where it doesn't fit."""
         if not 0 <= frame < item.frames:
             raise ValueError(f"{item.key!r} has frames 0 to {item.frames - 1}, not {frame}")
         if result.ids.shape != item.size:
             raise ValueError(f"{item.key!r} is {item.size}, its correction is {result.ids.shape}")
-        for s in result:
-            if s.is_unknown:
-                continue
-            known = self.vocabulary.by_id(s.category_id)
-            if (known.name, known.is_thing) != (s.category, s.is_thing):
-                raise ValueError(
-                    f"category {s.category_id} is {known.name!r} here, and {s.category!r} in the "
-                    f"correction of {item.key!r}"
-                )
+        words, known = self._common(), self.vocabulary
+        fitted = words.apply(result)
+        if fitted is None:
+            strange = (s for s in result if not s.is_unknown)
+            s = next(s for s in strange if words.find(s.category, s.is_thing) is None)
+            here = f"{known.by_id(s.category_id).name!r}" if s.category_id in known else "nothing"
+            kind = "thing" if s.is_thing else "stuff"
+            raise ValueError(
+                f"category {s.category_id} is {here} here, and {s.category!r} ({kind}) in the "
+                f"correction of {item.key!r}; its words are {known!r}"
+            )
+        return fitted
+
+    def _common(self) -> CommonWords:
+        if self._words is None:
+            made_by = str(self.manifest.get_meta("settings_hash"))
+            self._words = CommonWords(self.asked, self.word_table.of_labels(made_by))
+            self._numbers = self.word_table.by_number()
+        return self._words
+
+    def _named(self, label: PanopticSegmentation, key: str) -> PanopticSegmentation:
+        named = self._common().apply(label)
+        if named is None:  # a run may have begun to ask for other words meanwhile
+            self._words = None
+            named = self._common().apply(label)
+        if named is None:
+            raise DatasetError(
+                f"the label of {key!r} has words that nobody asked for in this data set: "
+                f"{', '.join(sorted({s.category for s in label}))}; its file is another's"
+            )
+        return named
+
+    def _number(self, settings: str, category_id: int) -> int:
+        """The number here of a category of a label that these settings made."""
+        for _ in range(2):
+            words = self._common()
+            word = self._numbers.get((settings, category_id))
+            if word is not None and (category := words.find(*word)) is not None:
+                return category.id
+            if category_id == UNKNOWN_ID:
+                break
+            self._words = None
+        return UNKNOWN_ID
 
     def _video_frame(self, key: str, unit: Any, frame: int) -> np.ndarray:
         """Frames are mostly asked for in order, so the latest video stays open."""
@@ -275,37 +358,3 @@ def split_of(content: str, shares: tuple[float, float, float] = (0.8, 0.1, 0.1))
     if place < shares[0]:
         return "train"
     return "val" if place < shares[0] + shares[1] else "test"
-
-
-def _check_version(root: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    if "version" not in now or before.get("version") == now["version"]:
-        return
-    version = f"version {before['version']}" if "version" in before else "an earlier version"
-    raise SettingsChangedError(
-        f"{str(root)!r} was labelled by {version} of this package, this is {now['version']}: "
-        "labels of both don't belong into one data set. Label it all anew with --redo (what is "
-        "there is kept in previous/), or choose another folder. Export, report and review take "
-        "it as it is"
-    )
-
-
-def _difference(store: DatasetStore, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> str:
-    if store.vocabulary != vocabulary:
-        return f"its words are {store.vocabulary!r}, now {vocabulary!r}"
-    old, new = _flat(store.settings), _flat(settings)
-    differences = [
-        f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    ]
-    return "; ".join(differences[:4]) or "settings that an earlier version wrote"
-
-
-def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{before}{name}.")
-        else:
-            flat[before + name] = value
-    return flat

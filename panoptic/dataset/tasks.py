@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from panoptic.dataset.label_state import State
 from panoptic.io.sources.base import Unit
-
-State = Literal["waiting", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +14,9 @@ class Task:
     """A unit of the manifest on its way to be labelled.
 
     ``done`` ones are there for what is labelled together with them. ``content`` is the hash of
-    what these settings labelled before; ``previous`` names the label that is there, to be kept
-    when it is replaced.
+    what the label that is there, and is to stay, was made of; ``previous`` names a label that is
+    there, to be kept when it is replaced. ``failed`` ones could not be labelled the last time.
+    ``header`` is what the picture's header said when it was labelled: (height, width).
     """
 
     id: int
@@ -26,6 +26,39 @@ class Task:
     content: str | None = None
     previous: str | None = None
     note: str | None = None
+    failed: bool = False
+    header: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class LabelMark:
+    """By which the files of a label are known: their sizes and times, and a hash of what is in
+    them. The hash decides; where the stamp is the same it isn't taken again."""
+
+    stamp: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class CorrectionFile:
+    """A correction of one frame on disk; ``path`` is its JSON, within the data set.
+
+    ``mark`` is None where an earlier version wrote it; ``words`` are the names in it, and whether
+    each is a thing.
+    """
+
+    path: str
+    mark: LabelMark | None
+    words: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A verdict that a run took back, as its label had to be made anew."""
+
+    name: str
+    before: State
+    why: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +70,14 @@ class SegmentRecord:
     area: int
     score: float
     quality: float | None
+
+
+def mean_quality(segments: Sequence[SegmentRecord]) -> float | None:
+    """Of a picture: the mean of its segments; 0 if there are none, as nothing vouches for it."""
+    if not segments:
+        return 0.0
+    judged = [s.quality for s in segments if s.quality is not None]
+    return sum(judged) / len(judged) if judged else None
 
 
 @dataclass(frozen=True)
@@ -55,6 +96,9 @@ class Outcome:
     """The content is what it was, so the label that is there was left alone."""
     note: str | None = None
     """What is to be said of how the picture was read."""
+    mark: LabelMark | None = None
+    header: tuple[int, int] | None = None
+    """What the header of a picture says, see ``Task``."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +113,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Counts:
+    """Of all items: labelled; in the source, but not to be labelled; not looked at yet; never
+    labelled and no longer in the source."""
+
     done: int = 0
     failed: int = 0
     waiting: int = 0
+    gone: int = 0
 
     @property
     def total(self) -> int:
-        return self.done + self.failed + self.waiting
+        return self.done + self.failed + self.waiting + self.gone

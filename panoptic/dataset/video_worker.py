@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from panoptic.dataset.label_files import LabelFiles
-from panoptic.dataset.tasks import Outcome, SegmentRecord, Task
+from panoptic.dataset.label_marks import mark_of
+from panoptic.dataset.tasks import LabelMark, Outcome, SegmentRecord, Task
 from panoptic.dataset.unfinished_videos import UnfinishedVideo
 from panoptic.errors import DatasetError, ImageError, OutputError
 from panoptic.formats.coco_panoptic import save_result
@@ -83,10 +84,11 @@ class _Progress:
         masklets = {id: list(astuple(masklet)) for id, masklet in self.masklets.items()}
         return {"size": list(self.size), "masklets": masklets}
 
-    def outcome(self, task: Task, seconds: float, content: str) -> Outcome:
+    def outcome(self, task: Task, seconds: float, content: str, mark: LabelMark) -> Outcome:
         segments = tuple(self.masklets[id].record(id) for id in sorted(self.masklets))
         quality = _quality(self.masklets)
-        return Outcome(task.id, seconds, None, content, self.size, self.count, quality, segments)
+        counts = (self.size, self.count, quality, segments)
+        return Outcome(task.id, seconds, None, content, *counts, mark=mark)
 
 
 def label_video(
@@ -120,7 +122,8 @@ def label_video(
             done = _label(labeller, task, vocabulary, path, content, files, writers, is_over)
         except _BrokenOff:
             return None
-    return done.outcome(task, time.perf_counter() - start, content)
+    mark = mark_of(files.parts(task.key, "video", done.count))
+    return done.outcome(task, time.perf_counter() - start, content, mark)
 
 
 class _BrokenOff(Exception):

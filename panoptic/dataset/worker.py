@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from panoptic.dataset.label_files import LabelFiles
-from panoptic.dataset.tasks import Outcome, SegmentRecord, Task
+from panoptic.dataset.label_marks import mark_of
+from panoptic.dataset.tasks import Outcome, SegmentRecord, Task, mean_quality
 from panoptic.errors import DatasetError, ImageError, OutputError
 from panoptic.io.files import content_hash
 from panoptic.io.images import Picture, header_size, read_picture
@@ -160,11 +161,21 @@ class Worker:
             if not chunk:
                 yield _Batch()
             images = [task for task in chunk if task.unit.kind == "image"]
-            looked_at = list(readers.map(self._look_at, images))
-            if outcomes := tuple(outcome for _, outcome in looked_at if outcome is not None):
+            wanted = [task for task in images if not task.done]
+            looked_at = dict(zip(wanted, readers.map(self._look_at, wanted), strict=True))
+            if outcomes := tuple(o for _, o in looked_at.values() if o is not None):
                 yield _Batch(outcomes=outcomes)
-            files = _keep_some([file for file, _ in looked_at if file is not None])
-            for batch in self._cut(files):
+            left = [file for file, _ in looked_at.values() if file and not file.task.done]
+            if all(file.task.failed for file in left):
+                # Where they fail as ever, nothing is labelled, and their company needn't be read.
+                failures = tuple(o for o in readers.map(self._failure_of, left) if o is not None)
+                if failures and len(failures) == len(left):
+                    yield _Batch(outcomes=failures)
+                    left = []
+            company = [task for task in images if task.done] if left else []
+            looked_at |= zip(company, readers.map(self._look_at, company), strict=True)
+            files = [looked_at[task][0] for task in images if task in looked_at] if left else []
+            for batch in self._cut(_keep_some([file for file in files if file is not None])):
                 if is_over():
                     return
                 if not all(file.task.done for file in batch):
@@ -178,6 +189,8 @@ class Worker:
     def _look_at(self, task: Task) -> tuple[_File | None, Outcome | None]:
         """A file, if it can be read, and what there is to tell of it already."""
         start = time.perf_counter()
+        if task.done and task.content is not None and task.header is not None:
+            return _File(task, task.content, task.header, None), None  # it is as it was
         try:
             if task.unit.problem is not None:
                 raise ImageError(task.unit.problem)
@@ -185,14 +198,15 @@ class Worker:
         except Exception as error:
             return None, None if task.done else _failure(task, error, start)
         content, outcome = content_hash(data), None
+        size = header_size(data)
+        task = replace(task, header=size)
         if not task.done and content == task.content:
             task = replace(task, done=True)
             outcome = Outcome(task.id, 0.0, content=content, unchanged=True)
-        return _File(task, content, header_size(data), data), outcome
+        return _File(task, content, size, data), outcome
 
     def _cut(self, files: list[_File]) -> Iterator[list[_File]]:
-        batch: list[_File] = []
-        pixels = 0
+        batch, pixels = list[_File](), 0
         for file in sorted(files, key=lambda f: f.size):
             more = file.size[0] * file.size[1]
             if batch and (
@@ -227,6 +241,10 @@ class Worker:
         except Exception as error:
             return None if file.task.done else _failure(file.task, error, start)
 
+    def _failure_of(self, file: _File) -> Outcome | None:
+        decoded = self._decode_one(file)
+        return decoded if isinstance(decoded, Outcome) else None
+
     # -- labelling -----------------------------------------------------------------------------
 
     def _label(
@@ -244,10 +262,12 @@ class Worker:
             results = [error] if len(batch.tasks) == 1 else self._one_by_one(batch)
         seconds = (time.perf_counter() - start) / len(batch.tasks)
         for (task, content), result in zip(batch.tasks, results, strict=True):
+            if task.done:
+                continue
             if isinstance(result, Exception):
                 self._count_failure(result)
                 finished.append(_failure(task, result, start))
-            elif not task.done:
+            else:
                 self._worked = True
                 yield task, content, _bare(result), seconds
 
@@ -275,15 +295,18 @@ class Worker:
     ) -> Outcome:
         try:
             self.files.write(task.key, result, printable(task.unit.name), task.previous)
+            mark = mark_of(self.files.parts(task.key, "image", 1))
         except OSError as error:
             raise unwritable(self.files, error) from error
         segments = tuple(
             SegmentRecord(s.id, s.category_id, s.area, s.score, s.quality) for s in result
         )
-        size = (result.height, result.width)
-        quality = mean_quality(segments)
         return Outcome(
-            *(task.id, seconds, None, content, size, 1, quality, segments), note=task.note
+            *(task.id, seconds, None, content, (result.height, result.width), 1),
+            *(mean_quality(segments), segments),
+            mark=mark,
+            header=task.header,
+            note=task.note,
         )
 
     def _label_video(
@@ -310,14 +333,6 @@ def picture_settings(labeller: Any) -> PictureSettings:
     """How a labeller asks for pictures to be read; else the defaults."""
     own = getattr(getattr(labeller, "settings", None), "pictures", None)
     return own if isinstance(own, PictureSettings) else PictureSettings()
-
-
-def mean_quality(segments: Sequence[SegmentRecord]) -> float | None:
-    """Of a picture: the mean of its segments; 0 if there are none, as nothing vouches for it."""
-    if not segments:
-        return 0.0
-    judged = [s.quality for s in segments if s.quality is not None]
-    return sum(judged) / len(judged) if judged else None
 
 
 def _bare(result: PanopticSegmentation) -> PanopticSegmentation:

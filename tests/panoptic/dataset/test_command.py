@@ -38,6 +38,10 @@ def test_a_data_set_from_the_command_line(source, tmp_path, models_folder, capsy
     assert "3 labelled already, 1 to do" in told.err
     assert "no picture of a known format" in told.err
     assert "1 left out as broken" in told.out
+    (source / "broken.png").unlink()
+    assert main([*command, *WORDS]) == 0
+    assert "1 never labelled and no longer in the source" in capsys.readouterr().out
+    (source / "broken.png").write_bytes(b"no picture")
 
     assert main([*command, "--things", "car"]) == 2
     assert "--redo" in capsys.readouterr().err

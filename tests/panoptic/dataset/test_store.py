@@ -63,6 +63,24 @@ def test_a_correction_waits_for_one_that_is_being_written(store, monkeypatch):
     assert store.item(item.key).load() == corrected_like(item)
 
 
+def test_a_correction_stands_once_all_of_it_is_recorded(store, monkeypatch):
+    """However it is interrupted between its files and the manifest."""
+    item = next(store.items())
+    before = item.load()
+
+    def killed(*given, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.verdicts, "give", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.set_verdict(item.key, "corrected", corrected=corrected_like(item))
+    assert store.state(item.key) == "labelled"
+    assert store.item(item.key).load() == before
+    assert store.set_verdict(item.key, "corrected", corrected=corrected_like(item)) == "corrected"
+    assert store.item(item.key).load() == corrected_like(item)
+
+
 def test_corrections_that_do_not_fit_are_refused(store):
     item = next(store.items())
     other = PanopticSegmentation.from_ids(
