@@ -98,7 +98,7 @@ def _with_exit_code(command: str, run: Run) -> Run:
             report(f"panoptic {command}", error)
             return 2
         except (MemoryError, RuntimeError) as error:
-            if traceback or context.find_root().params["traceback"] or not _no_memory(error):
+            if traceback or context.find_root().params["traceback"] or not no_memory(error):
                 raise
             report(f"panoptic {command}", f"out of memory ({_first_line(error)}); {LESS_MEMORY}")
             return 2
@@ -111,8 +111,9 @@ def _with_exit_code(command: str, run: Run) -> Run:
     return _signed(guarded, parameters)
 
 
-def _no_memory(error: Exception) -> bool:
-    """torch says so in a RuntimeError, in one way for the CPU and in another for GPUs."""
+def no_memory(error: Exception) -> bool:
+    """Whether memory ran out; torch says so in a RuntimeError, one way for the CPU, another for
+    GPUs."""
     text = str(error)
     return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
 

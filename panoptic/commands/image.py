@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
-from panoptic.commands.command import add
+from panoptic.commands.command import LESS_MEMORY, add, no_memory
 from panoptic.commands.common import changes_of_settings, load_pipeline, read_words
 from panoptic.commands.named_pictures import NamedPicture, named_pictures
 from panoptic.commands.options import ModelOptions, Overwrite, SettingOptions, WordOptions
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     import numpy as np
 
     from panoptic.io.picture_settings import PictureSettings
+    from panoptic.pipeline import PanopticPipeline
     from panoptic.results.segmentation import PanopticSegmentation
     from prompts import Vocabulary
 
 HEAD = ("picture", "pixels", "things", "stuff", "unlabelled", "seconds")
 ROWS = 40
 """The most that the table at the end shows."""
+HOPELESS = 8
+"""So many pictures on which the models fail, before they work on a single one, are no accident."""
 EPILOG = """\
 Written to the output folder: overlays/NAME.png, panoptic.json and panoptic/NAME.png (COCO's
 panoptic format), and with --explain explain/NAME/. The folder must be new or empty; --overwrite
@@ -78,7 +81,9 @@ def run(
         what = folder if missing[0].is_dir() else "is not there"
         raise ValueError(f"{str(missing[0])!r} {what}")
     changes = changes_of_settings(settings)
-    rows, failed = [], len(named.problems)
+    rows: list[tuple[str, ...]] = []
+    failed = len(named.problems)
+    unlabelled: list[Exception] = []
     with (
         output_folder(output, "panoptic image", overwrite=overwrite) as out,
         _Output(out, vocabulary, explain, named.by_path) as written,
@@ -92,12 +97,22 @@ def run(
                 failed += 1
                 bar.say(f"panoptic image: left out: {error}")
             start = time.perf_counter()
-            results = pipeline.segment_batch(read, vocabulary)
+            results = _segmented(pipeline, read, vocabulary)
             seconds = (time.perf_counter() - start) / max(len(results), 1)
             for path, result in zip(paths, results, strict=True):
+                if isinstance(result, Exception):
+                    failed += 1
+                    what = f"out of memory; {LESS_MEMORY}" if no_memory(result) else repr(result)
+                    bar.say(f"panoptic image: left out: {str(path)!r}: {what}")
+                    unlabelled.append(result)
+                    if len(unlabelled) >= HOPELESS and not rows:
+                        raise _no_accident(unlabelled)
+                    continue
                 written.write(path, result)
                 rows.append(_row(path, result, seconds))
             bar.advance(len(paths) + len(errors))
+    if not rows and unlabelled:
+        raise _no_accident(unlabelled)
     if not rows:
         raise ValueError(f"none of the {failed} pictures can be read")
     show(Table(HEAD, rows[:ROWS], numbers=range(1, len(HEAD))))
@@ -166,6 +181,25 @@ def _batches(
             except ImageError as error:
                 errors.append(error)
         yield [path for path, _ in read], [picture for _, picture in read], list(errors)
+
+
+def _segmented(
+    pipeline: PanopticPipeline, images: list[np.ndarray], vocabulary: Vocabulary
+) -> Sequence[PanopticSegmentation | Exception]:
+    """One picture that the models fail on, or too many for the memory, must not fail the others."""
+    try:
+        return pipeline.segment_batch(images, vocabulary)
+    except Exception as error:
+        if len(images) == 1:
+            return [error]
+        return [_segmented(pipeline, [image], vocabulary)[0] for image in images]
+
+
+def _no_accident(errors: list[Exception]) -> Exception:
+    """What ends a run in which the models fail on everything: a word that they can't know, say."""
+    if isinstance(errors[-1], ValueError) or no_memory(errors[-1]):
+        return errors[-1]
+    return ValueError(f"the models fail on all of the first {len(errors)} pictures: {errors[-1]!r}")
 
 
 def _row(path: Path, result: PanopticSegmentation, seconds: float) -> tuple[str, ...]:

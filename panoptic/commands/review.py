@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from typer import Argument, Option
 
 from panoptic.commands.command import add, report
 from panoptic.commands.terminal import show
+from panoptic.io.names import printable
 from panoptic.show.tables import Table
 from prompts.text_files import path_named, read_text
 
@@ -102,18 +104,17 @@ def run(
     from panoptic.dataset.review import doubtful_labels
     from panoptic.dataset.store import DatasetStore
 
-    asked = [Asked(key, "accept", note) for key in accept or ()]
-    asked += [Asked(key, "reject", note) for key in reject or ()]
     for text in correct or ():
-        key, equals, file = text.partition("=")
-        if not equals:
+        if "=" not in text:
             raise ValueError(f"--correct takes KEY=FILE, got {text!r}")
-        asked.append(Asked(key, "corrected", note, Path(file)))
-    asked += [Asked(key, None, note) for key in forget or ()]
-    _refuse_two(asked)
-    if verdicts is not None:
-        asked += _read(verdicts)
+    listed = _read(verdicts) if verdicts is not None else []
     with DatasetStore.open(dataset) as store:
+        asked = [Asked(_key(text), "accept", note) for text in accept or ()]
+        asked += [Asked(_key(text), "reject", note) for text in reject or ()]
+        asked += [_correction(text, store, note) for text in correct or ()]
+        asked += [Asked(_key(text), None, note) for text in forget or ()]
+        _refuse_two(asked)
+        asked += listed
         if asked or corrections:
             failed = _record(store, asked)
             failed += sum(_correct_all(store, path, note) for path in corrections or ())
@@ -129,6 +130,36 @@ def run(
         more = f", of which {len(found)} are shown" if len(found) < total else ""
         print(f"{total} of {len(store)} labels are below {below:g} and wait for a verdict{more}")
     return 0
+
+
+def _key(text: str) -> str:
+    """A key as it was typed: some systems write ü as two characters, keys have one."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _correction(text: str, store: DatasetStore, note: str) -> Asked:
+    """KEY=FILE, where either may have "=" in it: the key is one that there is."""
+    pairs = [
+        (_key(text[:place]), Path(text[place + 1 :])) for place, c in enumerate(text) if c == "="
+    ]
+    known = [(key, file) for key, file in pairs if _is_known(key, store)]
+    if len(known) > 1:
+        known = [(key, file) for key, file in known if file.exists()] or known[:1]
+    if len(known) > 1:
+        raise ValueError(
+            f"{text!r} may mean {' or '.join(f'{file} for {key!r}' for key, file in known)}: "
+            "say which in a file for --verdicts"
+        )
+    key, file = (known or pairs)[0]
+    return Asked(key, "corrected", note, file)
+
+
+def _is_known(key: str, store: DatasetStore) -> bool:
+    try:
+        store.item(key)
+    except (KeyError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _read(path: Path) -> list[Asked]:
@@ -198,6 +229,9 @@ def _record(store: DatasetStore, asked: list[Asked]) -> int:
                 failed += _tell(each.key, correction)
             else:
                 _give(store, each)
+        except UnicodeEncodeError:  # bytes of a file name that no key has
+            failed += 1
+            report(COMMAND, f"no labelled item has the key {printable(each.key)!r}")
         except (KeyError, ValueError, OSError) as error:
             failed += 1
             report(COMMAND, str(error.args[0]) if error.args else str(error))
