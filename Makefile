@@ -47,12 +47,13 @@ test-formats: .formats/.ready
 
 PACKAGES := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 
-.formats/.ready: | $(VENV)/.ready-test
+.formats/.ready: Makefile | $(VENV)/.ready-test
 	rm -rf .formats
 	$(PYTHON) -m venv .formats
 	.formats/bin/pip install --quiet pytest datumaro==1.13.12 label-studio-sdk==2.1.2 \
 		labelme==6.3.1 segments-ai==1.33.0
-	.formats/bin/pip install --quiet --no-deps cityscapesscripts==2.3.0 pyquaternion==0.9.9
+	.formats/bin/pip install --quiet --no-deps cityscapesscripts==2.3.0 pyquaternion==0.9.9 \
+		ultralytics==8.4.190 torchvision==0.28.0
 	$(BIN)/python $(PACKAGES) > "$$(.formats/bin/python $(PACKAGES))/zz-panoptic.pth"
 	touch $@
 

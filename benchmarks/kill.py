@@ -105,7 +105,9 @@ def content_of(out: Path) -> dict[str, str]:
 
 def _content_of(out: Path) -> dict[str, str]:
     with DatasetStore.open(out) as store:
-        export(store.items(), store.vocabulary, out / "export", ["coco_panoptic"])
+        export(
+            *(store.items(), store.vocabulary, out / "export", ["coco_panoptic"]), overwrite=True
+        )
     found = {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for name in ("labels", "videos", "export")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from panoptic import errors
     from panoptic.dataset.export import ExportSettings, export
     from panoptic.dataset.resumable_labelling import DatasetRun, label_dataset
+    from panoptic.dataset.splits import SplitShares
     from panoptic.dataset.store import DatasetStore
     from panoptic.io.images import load_image
     from panoptic.measure.evaluate_coco import evaluate_coco
@@ -52,6 +53,7 @@ _HOME = {
     "PanopticSegmentation": "panoptic.results.segmentation",
     "Segment": "panoptic.results.segment",
     "Settings": "panoptic.settings.tree",
+    "SplitShares": "panoptic.dataset.splits",
     "VideoReport": "panoptic.measure.video_report",
     "VideoSession": "panoptic.video.session",
     "VideoSettings": "panoptic.settings.video",
@@ -79,6 +81,7 @@ __all__ = [
     "PanopticSegmentation",
     "Segment",
     "Settings",
+    "SplitShares",
     "VideoReport",
     "VideoSession",
     "VideoSettings",

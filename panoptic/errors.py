@@ -47,5 +47,9 @@ class OutputError(DatasetError):
     """Results can't be written: disk full, no permission. What is written so far is good."""
 
 
+class NothingExported(OutputError):
+    """An export in which nothing succeeded; what was there before is as it was."""
+
+
 class TooManyErrors(DatasetError):
     """More items are broken than were allowed to be."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from typer import Argument, Option
 
-from panoptic.commands.command import add
+from panoptic.commands.command import add, report
 from panoptic.commands.common import changes_of_settings, read_words
 from panoptic.commands.options import ModelOptions, SettingOptions, WordOptions
 from panoptic.commands.terminal import LogLines
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 RUN = "Run"
 SHOWN = 20
-"""The most broken items that are named while it runs; the manifest has all."""
 EPILOG = """\
 SOURCE is a folder with all below it, a picture or video, a pattern, a text list (.txt, a path or
 URL a line), a COCO JSON (its pictures beside it, or in --images), tar shards, a column of a
@@ -97,20 +96,16 @@ def run(
 ) -> int:
     """Label a whole data set: resumable, with every label kept as soon as it is made."""
     from panoptic.commands.recipe import recipe_for
-    from panoptic.dataset.export import export
+    from panoptic.dataset.export import check_export
     from panoptic.dataset.resumable_labelling import label_dataset
-    from panoptic.formats import FORMATS
     from panoptic.io.sources import open_source
     from panoptic.io.sources.emptiness import check_not_empty
     from panoptic.settings.tree import Settings
 
     # All that can be wrong about the request is found before models are loaded.
     vocabulary = read_words(words, models)
-    unknown = set(formats or ()) - set(FORMATS)
-    if unknown:
-        raise ValueError(
-            f"no format is called {', '.join(sorted(unknown))}; there are {', '.join(FORMATS)}"
-        )
+    if formats:
+        check_export(vocabulary, output / "export", formats)
     opened = open_source(source, images)
     short = {"batch": batch, "workers": workers, "engine": engine, "max_errors": max_errors}
     changes = changes_of_settings(
@@ -127,26 +122,40 @@ def run(
     if result.interrupted:
         print("stopped; the same command goes on from here")
         return 130
-    if formats:
-        with result.open() as store:
-            for made in export(store.items(), vocabulary, output / "export", formats):
-                left_out = f", {made.left_out} left out" if made.left_out else ""
-                print(f"{made.format}: {made.total} in {made.folder}{left_out}")
-    return 1 if result.failed or result.counts.failed else 0
+    failed = _export(result, formats) if formats else 0
+    return 1 if result.failed or result.counts.failed else failed
+
+
+def _export(result: DatasetRun, formats: list[str]) -> int:
+    """In the place of what an earlier run of the same command exported; the exit code."""
+    from panoptic.commands.export import tell_exported
+    from panoptic.dataset.export import export
+    from panoptic.dataset.splits import SplitShares
+    from panoptic.errors import NothingExported
+
+    with (
+        result.open() as store,
+        ProgressBar("items", len(store)) as bar,
+        LogLines("panoptic dataset", "panoptic.dataset", bar),
+    ):
+        try:
+            made = export(
+                *(store.items(), store.vocabulary, result.out / "export", formats),
+                overwrite=True,
+                progress=bar.update,
+            )
+        except NothingExported as error:  # the labels are good all the same
+            report("panoptic dataset", error)
+            return 1
+    return tell_exported(made, SplitShares())
 
 
 class _Lines(LogLines):
-    """Names the first items that are broken."""
+    """Every broken item is named; of choices in reading, which may be one a picture, the first."""
 
-    _left_out = _noted = 0
+    _noted = 0
 
     def text(self, record: logging.LogRecord) -> str | None:
-        if hasattr(record, "failure"):
-            self._left_out += 1
-            if self._left_out == SHOWN + 1:
-                return "more are left out; `panoptic report` lists all"
-            if self._left_out > SHOWN:
-                return None
         if hasattr(record, "note"):
             self._noted += 1
             if self._noted == SHOWN + 1:

@@ -21,6 +21,9 @@ class LogLines(logging.Handler):
     Only there: what a library set up for the whole program would write them a second time.
     """
 
+    warnings = 0
+    """How many of the lines were warnings."""
+
     def __init__(self, command: str, log: str, bar: ProgressBar) -> None:
         super().__init__()
         self._command, self._log, self._bar = command, logging.getLogger(log), bar
@@ -30,6 +33,7 @@ class LogLines(logging.Handler):
         return record.getMessage()
 
     def emit(self, record: logging.LogRecord) -> None:
+        self.warnings += record.levelno >= logging.WARNING
         if (text := self.text(record)) is not None:
             self._bar.say(f"{self._command}: {text}")
 

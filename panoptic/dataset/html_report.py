@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -15,11 +16,15 @@ from panoptic.dataset.html_parts import STYLE, bars, cells, columns, number, per
 from panoptic.dataset.review import DoubtfulLabel, worst_segments
 from panoptic.dataset.statistics import Histogram, Statistics
 from panoptic.dataset.store import DatasetStore
-from panoptic.errors import DatasetError, ImageError, OutputError
+from panoptic.errors import OutputError
 from panoptic.io.files import whole_file
+from panoptic.io.names import printable
 from panoptic.io.progress import Progress, shown
 from panoptic.io.writer_lock import RUN, only_one
 from panoptic.results.labelled import LabelledItem
+from panoptic.results.segmentation import PanopticSegmentation
+
+log = logging.getLogger("panoptic.dataset")
 
 _SIDE, _JPEG_QUALITY = 480, 85
 
@@ -46,8 +51,10 @@ def write_report(
     """Writes the page (``report.html`` of the data set if no path is given); returns its path.
 
     It needs no other file and no network: pictures and drawings are in it. The same data set gives
-    the same bytes. ``progress`` shows a bar on a terminal; a callback in its place is called with
-    the steps done and their number: one for every item read, and one for every drawing.
+    the same bytes. A label or picture that is gone or damaged is told on the page, and to the log
+    ``panoptic.dataset`` as a warning. ``progress`` shows a bar on a terminal; a callback in its
+    place is called with the steps done and their number: one for every item read, and one for
+    every drawing.
 
     An earlier page is replaced; ``OutputError`` where another file has its name, or where it can't
     be written, and ``DatasetError`` while another is being written there.
@@ -203,14 +210,13 @@ def _overlay(store: DatasetStore, item: LabelledItem) -> tuple[str, str]:
     frame, note = item.frames // 2, ""
     if item.kind == "video":
         note = f"frame {frame} of {item.frames}"
-    try:
-        picture = item.picture(frame)
-    except ImageError as error:
-        picture, note = None, str(error)
-    try:
+    picture, label = None, PanopticSegmentation.empty(*item.size)
+    try:  # whatever is odd about one, the page has the others
         label = item.load(frame)
-    except DatasetError as error:  # one label that is damaged is no reason to have no page
-        return "data:,", str(error)
+        picture = item.picture(frame)
+    except Exception as error:
+        note = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        log.warning("not shown whole: %s: %s", item.key, printable(note, 2000))
     drawn = label.overlay(
         picture, colors=store.vocabulary, legend=False, min_side=_SIDE, max_side=_SIDE
     )

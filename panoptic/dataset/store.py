@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,15 +16,15 @@ from panoptic.dataset.label_files import PARTIAL, LabelFiles
 from panoptic.dataset.label_state import State
 from panoptic.dataset.manifest import Manifest, unit_of
 from panoptic.dataset.settings_difference import check_version, difference
+from panoptic.dataset.source_pictures import MovedPictures, SourcePictures
+from panoptic.dataset.splits import Splits, SplitShares
 from panoptic.dataset.tasks import Counts, Failure, SegmentRecord
 from panoptic.dataset.verdict_table import VerdictTable
 from panoptic.dataset.words_of_labels import CommonWords, Word, WordTable
-from panoptic.errors import DatasetError, ImageError, OutputError, SettingsChangedError
-from panoptic.io.files import content_hash
-from panoptic.io.images import read_picture
+from panoptic.errors import DatasetError, OutputError, SettingsChangedError
 from panoptic.io.picture_settings import PictureSettings
 from panoptic.io.writer_lock import VERDICT, only_one
-from panoptic.results.labelled import VERDICTS, LabelledItem, Split, Verdict
+from panoptic.results.labelled import VERDICTS, LabelledItem, Verdict
 from panoptic.results.segment import UNKNOWN_ID
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
@@ -33,6 +32,7 @@ from prompts import Vocabulary
 MANIFEST = "manifest.sqlite"
 OWN = (MANIFEST, "labels", "videos", "corrections", PARTIAL)
 """By any of these a folder is known as a data set's."""
+_FEW = 1000  # of more, a tenth is empty once in 10^45 data sets
 _VERDICT_SECONDS = 30.0  # that a verdict waits for another's, which takes well under a second
 
 
@@ -43,7 +43,7 @@ class DatasetStore:
     Nothing is held in memory: ``items`` reads from the manifest as it goes.
     """
 
-    def __init__(self, root: Path, manifest: Manifest) -> None:
+    def __init__(self, root: Path, manifest: Manifest, moved: MovedPictures | None = None) -> None:
         self.root = root
         self.manifest = manifest
         self.files = LabelFiles(root)
@@ -51,13 +51,19 @@ class DatasetStore:
         self.word_table = WordTable(manifest)
         self._words: CommonWords | None = None
         self._numbers: dict[tuple[str, int], Word] = {}
-        self._frames: tuple[str, Any] | None = None
+        self.pictures = SourcePictures(moved)
+        self._splits: Splits | None = None
 
     @classmethod
-    def open(cls, out: str | Path) -> DatasetStore:
-        """Opens a labelled data set; ``DatasetError`` if there is none or it can't be read."""
+    def open(cls, out: str | Path, pictures: str | Path | None = None) -> DatasetStore:
+        """Opens a labelled data set; ``DatasetError`` if there is none or it can't be read.
+
+        ``pictures`` is the folder in which the pictures are now, if they were moved since they
+        were labelled: they are found there by their names, and told by their contents.
+        """
         root = Path(out)
-        store = cls(root, Manifest(root / MANIFEST))
+        moved = None if pictures is None else MovedPictures(pictures)
+        store = cls(root, Manifest(root / MANIFEST), moved)
         if store.manifest.get_meta("vocabulary") is None:
             raise DatasetError(f"{str(root)!r} is no labelled data set yet: its run never began")
         return store
@@ -146,13 +152,28 @@ class DatasetStore:
         """How many items have a label."""
         return self.counts().done
 
-    def items(self) -> Iterator[LabelledItem]:
-        """Everything that has a label, in the order of the names in the source."""
-        return (self._item(row) for row in self.manifest.labelled())
+    def items(self, splits: Splits | None = None) -> Iterator[LabelledItem]:
+        """Everything that has a label, in the order of the names in the source.
+
+        ``splits`` are those of ``self.splits()``, with other shares if wanted.
+        """
+        splits = splits or self.splits()
+        return (self._item(row, splits) for row in self.manifest.labelled())
 
     def item(self, key: str) -> LabelledItem:
         """One item; ``KeyError`` if none that has a label has this key."""
         return self._item(self.manifest.row(key))
+
+    def splits(self, shares: SplitShares | None = None, min_quality: float = 0.0) -> Splits:
+        """Which item is in train, val or test: by shares, and none of those empty where there are
+        enough items that nobody rejected and whose quality isn't known to be below."""
+
+        def counts(row: sqlite3.Row) -> bool:
+            if row["verdict"] is not None:
+                return bool(row["verdict"] != "reject")
+            return row["quality"] is None or row["quality"] >= min_quality
+
+        return Splits.of((r["content"] for r in self.manifest.labelled() if counts(r)), shares)
 
     def failures(self) -> Iterator[Failure]:
         """What could not be labelled, with reasons."""
@@ -229,25 +250,17 @@ class DatasetStore:
         return self._named(label, item.key)
 
     def picture(self, item: LabelledItem, frame: int) -> np.ndarray:
-        from panoptic.io.sources.opening import read_unit
-
         row = self.manifest.row(item.key)
-        unit = unit_of(row)
-        if unit.kind == "video":
-            return self._video_frame(item.key, unit, frame)
-        pictures = self._pictures()
-        data = read_unit(unit, pictures.max_bytes)
-        if content_hash(data) != row["content"]:
-            raise ImageError(f"{item.source!r} has changed since it was labelled")
-        return read_picture(data, pictures, repr(item.source)).pixels
+        unit = replace(unit_of(row), source=item.source)
+        return self.pictures.read(unit, row["content"], frame, self._reading())
 
-    def _pictures(self) -> PictureSettings:
+    def _reading(self) -> PictureSettings:
         """As they were read to be labelled, whatever their size."""
         asked = self.settings.get("settings", {}).get("pictures", {})
         return PictureSettings(sys.maxsize, sys.maxsize, sys.maxsize, **asked)
 
     def close(self) -> None:
-        self._close_video()
+        self.pictures.close()
         self.manifest.close()
 
     def __enter__(self) -> DatasetStore:
@@ -263,14 +276,14 @@ class DatasetStore:
 
     # -- underneath ----------------------------------------------------------------------------
 
-    def _item(self, row: sqlite3.Row) -> LabelledItem:
-        unit = unit_of(row)
+    def _item(self, row: sqlite3.Row, splits: Splits | None = None) -> LabelledItem:
+        unit = self.pictures.find(unit_of(row), row["content"])
         return LabelledItem(
             key=row["key"],
             source=unit.source,
             kind=row["kind"],
             size=(row["height"], row["width"]),
-            split=split_of(row["content"]),
+            split=(splits or self._own_splits()).split(row["content"]),
             quality=row["quality"],
             verdict=row["verdict"],
             frames=row["frames"],
@@ -331,30 +344,9 @@ class DatasetStore:
             self._words = None
         return UNKNOWN_ID
 
-    def _video_frame(self, key: str, unit: Any, frame: int) -> np.ndarray:
-        """Frames are mostly asked for in order, so the latest video stays open."""
-        from panoptic.io.clips import VideoInput
-
-        if self._frames is None or self._frames[0] != key:
-            self._close_video()
-            self._frames = (key, VideoInput.of(unit))
-        return self._frames[1].at_hand[frame]
-
-    def _close_video(self) -> None:
-        if self._frames is not None:
-            with closing(self._frames[1]):
-                self._frames = None
-
-
-def split_of(content: str, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> Split:
-    """The split of an item, from the hash of its content alone.
-
-    Copies of one picture are always in the same split, and nobody changes theirs when items are
-    added, renamed or taken away.
-    """
-    if len(shares) != 3 or min(shares) < 0 or not 0.999 < sum(shares) < 1.001:
-        raise ValueError(f"shares of train, val and test must add up to 1, got {shares}")
-    place = int(content[:12], 16) / 16**12
-    if place < shares[0]:
-        return "train"
-    return "val" if place < shares[0] + shares[1] else "test"
+    def _own_splits(self) -> Splits:
+        """For items that are asked for one by one, of a data set of any size: as of the first time,
+        and by shares alone where so many hashes can't leave a split empty."""
+        if self._splits is None:
+            self._splits = self.splits() if len(self) <= _FEW else Splits()
+        return self._splits

@@ -47,12 +47,22 @@ FORMATS: dict[str, Format] = {
 def new_exporter(
     name: str, folder: Path, vocabulary: Vocabulary, pictures: PictureSink
 ) -> Exporter:
-    """An exporter of this name that writes into an empty folder.
+    """An exporter of this name that writes into an empty folder. Raises as ``check_can_hold``."""
+    check_can_hold(name, vocabulary)
+    return _exporter(name)(folder, vocabulary, pictures)
+
+
+def check_can_hold(name: str, vocabulary: Vocabulary) -> None:
+    """Finds before anything is labelled that a format can't be written.
 
     Raises ``ValueError`` for a name that no format has, or for a vocabulary that the format cannot
     hold, and ``ModuleNotFoundError`` where it needs a package that isn't installed.
     """
     if name not in FORMATS:
         raise ValueError(f"no format is called {name!r}; there are {', '.join(FORMATS)}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    return getattr(module, FORMATS[name].exporter)(folder, vocabulary, pictures)
+    if (check := getattr(_exporter(name), "check", None)) is not None:
+        check(vocabulary)
+
+
+def _exporter(name: str) -> type[Exporter]:
+    return getattr(importlib.import_module(f"{__name__}.{name}"), FORMATS[name].exporter)

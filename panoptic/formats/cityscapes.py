@@ -67,6 +67,10 @@ OFFICIAL: dict[bool, dict[str, tuple[int, tuple[int, int, int]]]] = {
 
 
 class CityscapesExporter:
+    @staticmethod
+    def check(vocabulary: Vocabulary) -> None:
+        _labels(vocabulary)
+
     def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: PictureSink) -> None:
         self.folder = folder
         self.vocabulary = vocabulary

@@ -20,9 +20,14 @@ Parts = Literal["all", "things", "stuff"]
 class Exporter(Protocol):
     """Writes items, one after the other, into a folder that is its own.
 
-    ``add`` raises ``CannotHold``, or ``ImageError`` where the picture is gone; then its lists name
-    nothing of the item, and ``item.undo()`` removes the files. ``close`` writes what can only be
-    written at the end. Memory does not grow with the number of items.
+    A format that can't hold all words, or needs a package, has a static method
+    ``check(vocabulary)``, which raises ``CannotHold`` or ``ModuleNotFoundError``: both can be known
+    before anything is labelled.
+
+    ``add`` raises ``CannotHold``, or ``ImageError`` where the picture is gone; then, and after any
+    other error, its lists name nothing of the item, and ``item.undo()`` removes the files.
+    ``close`` writes what can only be written at the end. Memory does not grow with the number of
+    items.
     """
 
     def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: PictureSink) -> None: ...

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -33,33 +35,45 @@ _SEGMENT = {
 
 
 class HuggingFaceExporter:
-    def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: PictureSink) -> None:
-        import pyarrow  # noqa: F401  (before anything is labelled to no end)
+    @staticmethod
+    def check(vocabulary: Vocabulary) -> None:
+        import pyarrow  # noqa: F401
 
+    def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: PictureSink) -> None:
         self.folder = folder
         self.pictures = pictures
         self.vocabulary = vocabulary
         self._splits: dict[Split, _Shards] = {}
 
     def add(self, item: ExportItem) -> None:
-        if item.is_video:
-            # All frames are read first, so that a video is in whole or not at all.
-            for frame, _ in item.frames():
-                item.picture(frame)
-        for frame, result in item.frames():
-            scratch = self.folder / "picture"
-            path = self.pictures.put(item, frame, scratch)
-            row = {
-                **{"key": item.key, "frame": frame, "width": result.width},
-                **{"height": result.height, "quality": item.item.quality},
-                "image": {"bytes": path.read_bytes(), "path": item.frame_name(frame) + path.suffix},
-                "label": {"bytes": _png(result), "path": item.frame_name(frame) + ".png"},
-                "segments": [_segment(s) for s in result],
-            }
-            path.unlink()
-            if item.split not in self._splits:
-                self._splits[item.split] = _Shards(self.folder / "data", item.split)
-            self._splits[item.split].add(row)
+        if not item.is_video:
+            self._take(item.split, self._row(item, 0))
+            return
+        # A video is in whole or not at all, and may not fit into memory.
+        with tempfile.TemporaryFile() as spool:
+            for frame in range(item.item.frames):
+                pickle.dump(self._row(item, frame), spool)
+            spool.seek(0)
+            for _ in range(item.item.frames):
+                self._take(item.split, pickle.load(spool))
+
+    def _take(self, split: Split, row: dict[str, Any]) -> None:
+        if split not in self._splits:
+            self._splits[split] = _Shards(self.folder / "data", split)
+        self._splits[split].add(row)
+
+    def _row(self, item: ExportItem, frame: int) -> dict[str, Any]:
+        result = item.load(frame)
+        path = self.pictures.put(item, frame, self.folder / "picture")
+        data = path.read_bytes()
+        path.unlink()
+        return {
+            **{"key": item.key, "frame": frame, "width": result.width},
+            **{"height": result.height, "quality": item.item.quality},
+            "image": {"bytes": data, "path": item.frame_name(frame) + path.suffix},
+            "label": {"bytes": _png(result), "path": item.frame_name(frame) + ".png"},
+            "segments": [_segment(s) for s in result],
+        }
 
     def close(self) -> None:
         for shards in self._splits.values():

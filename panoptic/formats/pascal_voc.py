@@ -28,13 +28,16 @@ _MOST = 254  # 255 is void
 
 
 class PascalVocExporter:
-    def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: PictureSink) -> None:
+    @staticmethod
+    def check(vocabulary: Vocabulary) -> None:
         check_fewer(len(vocabulary), _MOST, "categories", "PASCAL VOC")
         for category in vocabulary:
             if ":" in category.name:
                 raise CannotHold(
                     f"labelmap.txt has a colon after names, so none in {category.name!r}"
                 )
+
+    def __init__(self, folder: Path, vocabulary: Vocabulary, pictures: PictureSink) -> None:
         self.folder = folder
         self.pictures = pictures
         self.vocabulary = vocabulary

@@ -6,14 +6,18 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from PIL import Image
 
 from panoptic.formats.exporter import ExportItem
 
 _ORIENTATION = 0x0112
-_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png"}
+_READ = ("JPEG", "PNG")
+# MPO, as many cameras and drones write it, is a JPEG with more pictures behind the first.
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png"}
+_PLAIN = ("1", "L", "P", "RGB")
+_PNG_DEPTH = 24  # where a PNG's header has the bits of a channel
 
 Mode = Literal["copy", "link"]
 
@@ -22,8 +26,9 @@ Mode = Literal["copy", "link"]
 class PictureFiles:
     """``copy`` copies files, ``link`` makes hard links where the file system can.
 
-    JPEG and PNG files stay as they are, byte for byte, unless EXIF turns them: there readers
-    differ, and the label fits one of them only. All else, and frames of videos, becomes PNG.
+    JPEG and PNG files stay as they are, byte for byte, where all readers see the same picture. They
+    differ where EXIF turns it, parts are transparent, or there are inks (CMYK) or more than 8 bits:
+    then the picture is written as it was labelled, as PNG, as all else and frames of videos are.
     """
 
     mode: Mode = "copy"
@@ -58,9 +63,28 @@ def _as_it_is(item: ExportItem) -> tuple[Path, str] | None:
     """The file and its proper suffix if it can be handed on unchanged."""
     path = Path(item.item.source)
     try:
-        with Image.open(path, formats=tuple(_SUFFIXES)) as picture:
-            if picture.size[::-1] != item.size or picture.getexif().get(_ORIENTATION, 1) != 1:
+        with path.open("rb") as file, Image.open(file, formats=_READ) as picture:
+            suffix = _SUFFIXES.get(picture.format or "")
+            if suffix is None or not _all_see_the_same(picture, item.size):
                 return None
-            return path, _SUFFIXES[str(picture.format)]
-    except (OSError, ValueError, SyntaxError):  # a URL, an archive's member, another format
+            if suffix == ".png" and _bits(file) > 8:
+                return None
+            return path, suffix
+    except (
+        Exception
+    ):  # a URL, an archive's member, another format, a header that Pillow stumbles on
         return None
+
+
+def _all_see_the_same(picture: Image.Image, size: tuple[int, int]) -> bool:
+    if picture.size[::-1] != size or picture.getexif().get(_ORIENTATION, 1) != 1:
+        return False
+    if picture.has_transparency_data:
+        return picture.convert("RGBA").getchannel("A").getextrema() == (255, 255)
+    return picture.mode in _PLAIN
+
+
+def _bits(png: BinaryIO) -> int:
+    """Bits of a channel, which Pillow doesn't tell of colours."""
+    png.seek(_PNG_DEPTH)
+    return png.read(1)[0]

@@ -1,8 +1,10 @@
 """What holds for every format: whole or not at all, the same bytes again, nothing left over."""
 
+import errno
 import gc
 import hashlib
 import json
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -10,10 +12,11 @@ import numpy as np
 import pytest
 
 from panoptic.dataset.export import ExportSettings, export
-from panoptic.errors import ImageError
+from panoptic.errors import ImageError, OutputError
 from panoptic.formats import FORMATS
 from panoptic.formats.coco_panoptic import CocoPanoptic
 from panoptic.formats.exporter import ExportItem, Selection
+from panoptic.io.output_record import RECORD
 from panoptic.results.labelled import LabelledItem
 from prompts import Vocabulary
 from tests.panoptic.formats.labelled import WORDS, Labels, data_set, frames, write
@@ -32,10 +35,17 @@ def digest(folder: Path) -> dict[str, str]:
     }
 
 
+def folders(folder: Path) -> list[str]:
+    """What is there to see; locks are not."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+
+
 def test_how_far_it_is_is_told_to_a_callback(items, tmp_path):
     calls = []
     for each in (items, iter(items)):
-        export(each, WORDS, tmp_path, ["labelme"], progress=lambda *call: calls.append(call))
+        export(
+            each, WORDS, tmp_path, ["labelme"], overwrite=True, progress=lambda *c: calls.append(c)
+        )
     counted = range(1, len(items) + 1)
     assert calls == [(n, len(items)) for n in counted] + [(n, None) for n in counted]
 
@@ -48,12 +58,12 @@ def test_every_format_in_one_pass_gives_the_bytes_of_each_alone(items, tmp_path)
         assert digest(alone) == digest(tmp_path / "all" / name)
         again = write(tmp_path / "alone", name, items)
         assert digest(again) == digest(tmp_path / "all" / name)
-    assert sorted(p.name for p in (tmp_path / "all").iterdir()) == sorted(FORMATS)
+    assert folders(tmp_path / "all") == sorted(FORMATS)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_error_leaves_the_earlier_export_as_it_was(items, tmp_path, name):
-    folder = write(tmp_path, name, items[:1])
+    folder = write(tmp_path, name, items[-2:])
     before = digest(folder)
 
     def broken():
@@ -61,9 +71,9 @@ def test_an_error_leaves_the_earlier_export_as_it_was(items, tmp_path, name):
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space left"):
-        export(broken(), WORDS, tmp_path, [name])
+        export(broken(), WORDS, tmp_path, [name], overwrite=True)
     assert digest(folder) == before
-    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert folders(tmp_path) == [name]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -174,16 +184,16 @@ def test_what_a_killed_export_left_is_cleared_away(items, tmp_path):
     (torn / "train").mkdir(parents=True)
     (torn / "train" / "half.json").write_text("{")
     folder = write(tmp_path, "labelme", items)
-    assert [p.name for p in tmp_path.iterdir()] == ["labelme"]
+    assert folders(tmp_path) == ["labelme"]
     assert not (folder / "train" / "half.json").exists()
 
 
 def test_folders_of_others_are_left_alone(items, tmp_path):
     (tmp_path / "davis").mkdir()
     (tmp_path / "davis" / "thesis.tex").write_text("all my work")
-    with pytest.raises(ValueError, match="in the way"):
+    with pytest.raises(OutputError, match=r"holds 'thesis\.tex'.*--overwrite"):
         export(items, WORDS, tmp_path, ["labelme", "davis"])
-    assert [p.name for p in tmp_path.iterdir()] == ["davis"]
+    assert folders(tmp_path) == ["davis"]
     assert (tmp_path / "davis" / "thesis.tex").read_text() == "all my work"
 
 
@@ -215,3 +225,66 @@ def test_names_never_meet():
     assert len({name.casefold() for name in names}) == len(names)
     assert names[:4] == ["a--b", names[1], "a", "b"]
     assert not any(" " in name for name in names)
+
+
+@pytest.mark.parametrize("name", ["coco_panoptic", "huggingface", "davis"])
+def test_a_full_disk_ends_the_run_and_leaves_what_was_there(items, tmp_path, name):
+    """No other item would do better; whatever a format made of the error on its way."""
+
+    class Full(Labels):
+        def picture(self, item, frame):
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            except OSError as error:
+                raise RuntimeError("a library could not write") from error
+
+    folder = write(tmp_path, name, items)
+    before = digest(folder)
+    fields = {n: getattr(items[0], n) for n in ("source", "kind", "size", "split", "frames")}
+    labels = Full()
+    labels.frames["b"] = [items[0].load()]
+    last = LabelledItem("b", quality=None, verdict=None, reader=labels, **fields)
+    with pytest.raises(OutputError, match=r"can't be written to .*What was there is as it was"):
+        export([items[0], last, *items[1:]], WORDS, tmp_path, [name], overwrite=True)
+    assert digest(folder) == before
+    assert folders(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_error_in_the_middle_of_a_clip_leaves_nothing_of_it(items, tmp_path, name):
+    """A label that can't be read any more, or an error that nobody thought of."""
+    clip = items[-1]
+
+    class Torn(Labels):
+        def load(self, item, frame):
+            if frame == 3:
+                raise ZeroDivisionError("nobody thought of it")
+            return super().load(item, frame)
+
+    labels = Torn()
+    labels.frames["torn"] = [clip.load(f) for f in range(clip.frames)]
+    labels.pictures["torn"] = [clip.picture(f) for f in range(clip.frames)]
+    torn = LabelledItem(
+        "torn", "clip.mp4", "video", clip.size, clip.split, None, None, clip.frames, reader=labels
+    )
+    (done,) = export([torn, *items], WORDS, tmp_path / "with", [name])
+    assert done.first_reason == "torn: ZeroDivisionError: nobody thought of it"
+    without = digest(write(tmp_path / "without", name, items))
+    found = digest(done.folder)
+    assert found.pop("export.json") != without.pop("export.json")
+    assert found == without
+
+
+def test_an_export_of_an_earlier_version_is_replaced_too(items, tmp_path):
+    """It has no record of its files; what is younger than its note is somebody else's."""
+    folder = write(tmp_path, "labelme", items)
+    before = digest(folder)
+    (folder / RECORD).unlink()
+    (folder / "notes.txt").write_text("mine")
+    later = (folder / "export.json").stat().st_mtime + 60
+    os.utime(folder / "notes.txt", (later, later))
+    write(tmp_path, "labelme", items)
+    after = digest(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    del after["notes.txt"]
+    assert after == before

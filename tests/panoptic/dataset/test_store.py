@@ -6,9 +6,8 @@ import pytest
 from PIL import Image
 
 from panoptic.dataset.resumable_labelling import label_dataset
-from panoptic.dataset.store import DatasetStore, split_of
+from panoptic.dataset.store import DatasetStore
 from panoptic.errors import DatasetError, ImageError
-from panoptic.io.files import content_hash
 from panoptic.io.writer_lock import VERDICT, only_one
 from panoptic.results.segment import Segment
 from panoptic.results.segmentation import PanopticSegmentation
@@ -132,15 +131,3 @@ def test_what_is_no_data_set_is_told(tmp_path):
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(DatasetError, match="has format 99, this version reads 1"):
         DatasetStore.open(tmp_path)
-
-
-def test_splits_follow_from_the_content_alone():
-    hashes = [content_hash(str(i).encode()) for i in range(4000)]
-    splits = [split_of(h) for h in hashes]
-    assert 0.77 < splits.count("train") / 4000 < 0.83
-    assert 0.08 < splits.count("val") / 4000 < 0.12
-    assert split_of(hashes[0], (0, 0, 1)) == "test"
-    assert split_of("0" * 32) == "train"
-    assert split_of("f" * 32) == "test"
-    with pytest.raises(ValueError, match="add up to 1"):
-        split_of(hashes[0], (0.5, 0.5, 0.5))

@@ -116,8 +116,8 @@ def data_set(folder: Path) -> list[LabelledItem]:
 def write(
     folder: Path, format: str, items: Iterable[LabelledItem], settings: ExportSettings | None = None
 ) -> Path:
-    """Exports one format and returns its folder."""
-    (done,) = export(items, WORDS, folder, [format], settings)
+    """Exports one format, in the place of an earlier one, and returns its folder."""
+    (done,) = export(items, WORDS, folder, [format], settings, overwrite=True)
     return done.folder
 
 

@@ -167,7 +167,7 @@ def test_pictures_are_left_to_the_other_format(videos, items):
     assert {entry["key"] for entry in note["left_out"]} == {
         item.key for item in items if item.kind == "image"
     }
-    assert {p.name for p in videos.iterdir()} == {"train", "export.json"}
+    assert {p.name for p in videos.iterdir() if p.name[0] != "."} == {"train", "export.json"}
 
 
 def test_the_fill_of_this_test_is_right():

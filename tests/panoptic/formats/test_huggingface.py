@@ -46,7 +46,8 @@ def test_large_splits_are_several_files(items, tmp_path, monkeypatch):
     folder = write(tmp_path, "huggingface", items)
     names = sorted(path.name for path in (folder / "data").glob("train*"))
     assert names == [f"train-0000{i}-of-00004.parquet" for i in range(4)]
-    assert {path.name for path in folder.iterdir()} == {"README.md", "data", "export.json"}
+    found = {path.name for path in folder.iterdir() if path.name[0] != "."}
+    assert found == {"README.md", "data", "export.json"}
     rows = load(folder, tmp_path / "cache")["train"]
     assert [(r["key"], r["frame"]) for r in rows] == [
         (i.key, f) for i in items if i.split == "train" for f in range(i.frames)

@@ -1,11 +1,20 @@
-"""YOLO segmentation: checked as Ultralytics checks label files, and loaded by supervision."""
+"""YOLO segmentation: loaded by Ultralytics (where it is installed) and by supervision."""
+
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from scipy import ndimage
 
-from tests.panoptic.formats.labelled import WORDS, frames, write
+from panoptic.results.labelled import LabelledItem
+from panoptic.results.segment import Segment
+from panoptic.results.segmentation import PanopticSegmentation
+from tests.panoptic.formats.labelled import WORDS, Labels, frames, write
+
+WORDS_BY_CLASS = [c.name for c in WORDS]
 
 
 @pytest.fixture(scope="module")
@@ -15,28 +24,60 @@ def folder(items, tmp_path_factory):
 
 def test_data_yaml(folder):
     data = yaml.safe_load((folder / "data.yaml").read_text(encoding="utf-8"))
+    assert "path" not in data  # Ultralytics would look for it from where it is started
     assert data["names"] == {i: c.name for i, c in enumerate(WORDS)}
     for split in ("train", "val", "test"):
-        assert (folder / data["path"] / data[split]).is_dir()
+        assert (folder / data[split]).is_dir()
 
 
-def test_label_files_are_valid(folder, items):
-    """The conditions of Ultralytics' check of a label file (``verify_image_label``)."""
+@pytest.fixture(scope="module")
+def ultralytics(tmp_path_factory):
+    """The package, with settings and fonts in a folder of its own: it asks no network then."""
+    home = tmp_path_factory.mktemp("config")
+    (home / "Ultralytics").mkdir()
+    for font in ("Arial.ttf", "Arial.Unicode.ttf"):
+        (home / "Ultralytics" / font).touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YOLO_CONFIG_DIR", str(home))
+        patch.setenv("YOLO_OFFLINE", "true")
+        return pytest.importorskip("ultralytics")
+
+
+def test_ultralytics_finds_the_pictures_from_any_folder(folder, ultralytics, tmp_path, monkeypatch):
+    from ultralytics.data.utils import check_det_dataset
+
+    monkeypatch.chdir(tmp_path)
+    data = check_det_dataset(str(folder / "data.yaml"))
+    assert data["names"] == {i: c.name for i, c in enumerate(WORDS)}
+    assert [data[s] for s in ("train", "val", "test")] == [
+        str(folder / "images" / s) for s in ("train", "val", "test")
+    ]
+    moved = shutil.copytree(folder, tmp_path / "elsewhere" / "yolo")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert check_det_dataset("yolo/data.yaml")["val"] == str(moved / "images" / "val")
+
+
+def test_ultralytics_reads_every_label(folder, ultralytics, items):
+    from ultralytics.data.dataset import YOLODataset
+    from ultralytics.data.utils import check_det_dataset, polygons2masks
+
+    data = check_det_dataset(str(folder / "data.yaml"))
     named = frames(items)
-    pictures = {p.stem: p for p in (folder / "images").rglob("*") if p.is_file()}
-    assert set(pictures) == set(named)
-    for path in (folder / "labels").rglob("*.txt"):
-        item, frame = named.pop(path.stem)
-        assert pictures[path.stem].parent.name == path.parent.name == item.split
-        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-        assert len(rows) == len(item.load(frame))
-        for row in rows:
-            assert len(row) >= 7
-            assert len(row) % 2 == 1
-            assert 0 <= int(row[0]) < len(WORDS)
-            points = np.array(row[1:], float)
-            assert points.min() >= 0
-            assert points.max() <= 1
+    for split in ("train", "val", "test"):
+        found = YOLODataset(
+            img_path=data[split], data=data, task="segment", augment=False, imgsz=64
+        )
+        for label in found.labels:
+            item, frame = named.pop(Path(label["im_file"]).stem)
+            truth = item.load(frame)
+            assert (item.split, label["shape"]) == (split, item.size)
+            assert [WORDS_BY_CLASS[int(c)] for c in label["cls"][:, 0]] == [
+                s.category for s in truth
+            ]
+            for points, segment in zip(label["segments"], truth, strict=True):
+                whole = [(points * item.size[::-1]).ravel()]
+                mask = polygons2masks(item.size, whole, color=1, downsample_ratio=1)[0] > 0
+                _check_mask(mask, truth.mask(segment.id))
     assert not named
 
 
@@ -58,13 +99,7 @@ def test_masks_in_supervision(folder, items):
             truth = item.load(frame)
             assert [data.classes[c] for c in found.class_id] == [s.category for s in truth]
             for mask, segment in zip(found.mask, truth, strict=True):
-                exact = truth.mask(segment.id)
-                assert not (exact & ~mask).any()
-                parts = ndimage.label(exact, np.ones((3, 3)))[1]
-                if parts == 1:
-                    np.testing.assert_array_equal(mask, exact)
-                else:
-                    assert (mask & ~exact).sum() < sum(exact.shape) * parts
+                _check_mask(mask, truth.mask(segment.id))
 
 
 def test_cutting_off_and_rounding_give_the_same_pixels(folder, items):
@@ -75,3 +110,35 @@ def test_cutting_off_and_rounding_give_the_same_pixels(folder, items):
         for line in path.read_text(encoding="utf-8").splitlines():
             points = np.array(line.split()[1:], np.float32).reshape(-1, 2) * item.size[::-1]
             np.testing.assert_array_equal(np.floor(points), np.round(points))
+
+
+def test_segments_of_one_class_and_box_are_told_apart(tmp_path):
+    """Ultralytics takes lines with one class and one box for the same, and drops all but one."""
+    ids = np.zeros((12, 12), np.int32)
+    ids[np.arange(1, 11), np.arange(1, 11)] = 1
+    ids[np.arange(1, 11), np.arange(10, 0, -1)] = 2
+    labels = Labels()
+    car = next(iter(WORDS))
+    segments = [Segment(i, car.id, car.name, car.is_thing, 0.5) for i in (1, 2)]
+    labels.frames["x"] = [PanopticSegmentation.from_ids(ids, segments)]
+    Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(tmp_path / "x.png")
+    item = LabelledItem(
+        *("x", str(tmp_path / "x.png"), "image", (12, 12), "train", None, None, 1), reader=labels
+    )
+    folder = write(tmp_path / "out", "yolo_seg", [item])
+    lines = (folder / "labels/train/x.txt").read_text().splitlines()
+    points = [np.array(line.split()[1:], np.float32).reshape(-1, 2) for line in lines]
+    boxes = [tuple(map(float, (*p.min(0), *p.max(0)))) for p in points]
+    assert len(set(boxes)) == 2
+    np.testing.assert_array_equal(np.floor(points[0] * 12).min(0), [1, 1])
+    np.testing.assert_array_equal(np.floor(points[1] * 12).min(0), [1, 1])
+
+
+def _check_mask(mask, exact):
+    """The mask, but for lines of a pixel that lead from part to part."""
+    assert not (exact & ~mask).any()
+    parts = ndimage.label(exact, np.ones((3, 3)))[1]
+    if parts == 1:
+        np.testing.assert_array_equal(mask, exact)
+    else:
+        assert (mask & ~exact).sum() < sum(exact.shape) * parts
