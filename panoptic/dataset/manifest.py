@@ -38,6 +38,7 @@ class Manifest:
             raise DatasetError(
                 f"{str(path.parent)!r} is no labelled data set: it has no {path.name}"
             )
+        self._is_closed = False
         with self._explained():
             self._db = open_to_write(path) if create else open_to_read(path)
             prepare(self._db, path, create=create)
@@ -45,6 +46,7 @@ class Manifest:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+            self._is_closed = True
 
     # -- what the whole data set has -----------------------------------------------------------
 
@@ -209,6 +211,11 @@ class Manifest:
         try:
             yield
         except sqlite3.Error as error:
+            if self._is_closed:
+                raise DatasetError(
+                    f"the data set {str(self.path.parent)!r} is closed: its items are read before "
+                    "that, within the block of `with DatasetStore.open(...)`"
+                ) from error
             raise OutputError(f"the manifest {str(self.path)!r} can't be used: {error}") from error
 
 

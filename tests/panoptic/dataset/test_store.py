@@ -131,3 +131,12 @@ def test_what_is_no_data_set_is_told(tmp_path):
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(DatasetError, match="has format 99, this version reads 1"):
         DatasetStore.open(tmp_path)
+
+
+def test_items_of_a_closed_data_set_say_so(tmp_path):
+    fill(tmp_path / "in", 1)
+    label_dataset(ColourLabeller(), tmp_path / "in", WORDS, tmp_path / "out", progress=False)
+    with DatasetStore.open(tmp_path / "out") as store:
+        (item,) = store.items()
+    with pytest.raises(DatasetError, match=r"is closed: its items are read before"):
+        item.load()

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from panoptic.cli import main
+from panoptic.dataset import manifest_schema
 from panoptic.dataset.export import export
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore
@@ -154,8 +155,11 @@ def test_a_data_set_of_an_earlier_version_gets_its_image_ids_with_the_next_run(
 ):
     out = shutil.copytree(coco_data_set, tmp_path / "out")
     with sqlite3.connect(out / "manifest.sqlite") as db:
-        if "image_id" in {row[1] for row in db.execute("PRAGMA table_info(items)")}:
-            db.execute("ALTER TABLE items DROP COLUMN image_id")
+        for column in manifest_schema._ADDED:
+            db.execute(f"ALTER TABLE items DROP COLUMN {column}")
+        for table in ("words", "corrections"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version = 1")
     db.close()
     with DatasetStore.open(out) as store:
         assert {item.image_id for item in store.items()} == {None}

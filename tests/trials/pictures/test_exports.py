@@ -15,6 +15,7 @@ from panoptic.dataset.export import export
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.store import DatasetStore
 from panoptic.results.segmentation import PanopticSegmentation
+from panoptic.settings.tree import Settings
 from tests.panoptic.dataset.colours import WORDS, ColourLabeller, fill, picture
 
 COPIES = ["coco_panoptic", "yolo_seg", "labelme", "huggingface"]
@@ -126,6 +127,8 @@ def test_one_odd_item_does_not_end_an_export_whatever_it_brings_up(out, tmp_path
 
 class Picky(ColourLabeller):
     """Fails on pictures that are 40 pixels wide."""
+
+    settings = Settings()
 
     def segment(self, image, vocabulary):
         if image.shape[1] == 40:
@@ -334,14 +337,13 @@ def test_keys_with_any_character_can_be_judged(tmp_path, capsys):
             Image.fromarray(picture(number)).save(file, format="PNG")
     out = labelled(tmp_path)
     with DatasetStore.open(out) as store:
-        items = list(store.items())
-    keys = [item.key for item in items]
+        loaded = [(item, item.load()) for item in store.items()]
+    keys = [item.key for item, _ in loaded]
     assert len(keys) == len(NAMES)
     sand = next(c for c in WORDS if c.name == "sand")
-    for number, item in enumerate(items):
+    for number, (item, label) in enumerate(loaded):
         typed = item.key.replace("ü", "u\u0308")  # as another system would type it
         (tmp_path / "a=b").mkdir(exist_ok=True)
-        label = item.load()
         segments = [s for s in label.segments if s.category == sand.name]
         ids = np.where(label.ids == segments[0].id, label.ids, 0)
         file = PanopticSegmentation.from_ids(ids, segments).save(tmp_path / "a=b", f"{number}=")

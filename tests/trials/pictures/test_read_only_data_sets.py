@@ -40,8 +40,9 @@ def data_set(request, tmp_path):
 import os, signal
 from pathlib import Path
 from panoptic.dataset.manifest import Manifest
+from panoptic.dataset.verdict_table import VerdictTable
 manifest = Manifest(Path({str(out)!r}) / "manifest.sqlite", create=True)
-manifest.set_verdict("a/0001", "accept", "in the log")
+VerdictTable(manifest).give("a/0001", "accept", "in the log")
 os.kill(os.getpid(), signal.SIGKILL)
 """
         done = subprocess.run([sys.executable, "-c", program])
