@@ -103,7 +103,7 @@ def measure(arguments: argparse.Namespace) -> Outcome:
     numbers = {}
     for kind, vendors in artwork(arguments.quick).items():
         given = shots(vendors, range(arguments.clips), arguments.frames)
-        numbers[kind] = measure_kind(given, [f"{name} 0" for name in JOINED])
+        numbers[kind] = measure_kind(given, [f"{name} 0" for name in JOINED[: arguments.joined]])
     if arguments.folder is not None:
         given = real_shots(arguments.folder, arguments.frames)
         if len(given) < 2:
@@ -138,6 +138,7 @@ def table(numbers: dict[str, Any]) -> str:
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=3, help="of each scenario")
     parser.add_argument("--frames", type=int, default=60, help="of each clip")
+    parser.add_argument("--joined", type=int, default=len(JOINED), help="shots, each with each")
     parser.add_argument("--folder", type=Path, help="video files of one shot each, joined as well")
 
 
@@ -146,8 +147,8 @@ BENCHMARK = Benchmark(
     __doc__,
     measure,
     options,
-    quick={"clips": 1, "frames": 48},
-    quick_means=f"one clip a scenario; {QUICK_MEANS}",
+    quick={"clips": 1, "frames": 40, "joined": 2},
+    quick_means=f"one clip a scenario, two of them joined; {QUICK_MEANS}",
 )
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from panoptic.commands.command import add, report
 from panoptic.commands.terminal import show
 from panoptic.io.names import printable
 from panoptic.show.tables import Table
-from prompts.text_files import path_named, read_text
 
 if TYPE_CHECKING:
     from panoptic.dataset.corrections import Correction
@@ -164,6 +163,8 @@ def _is_known(key: str, store: DatasetStore) -> bool:
 
 def _read(path: Path) -> list[Asked]:
     """Verdicts from JSON lines; corrected files lie relative to theirs."""
+    from prompts.text_files import path_named, read_text
+
     asked = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():

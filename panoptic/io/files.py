@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panoptic.errors import OutputError
-from prompts.text_files import read_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -164,6 +163,8 @@ def read_json(path: Path) -> Any:
 
     Raises ``ValueError`` if it isn't JSON.
     """
+    from prompts.text_files import read_text  # here, as the package brings numpy
+
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:

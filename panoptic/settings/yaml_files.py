@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from panoptic.settings.keys import reasons_of
-from prompts.text_files import NotText, read_text
 
 _WIDTH = 100
 
@@ -21,6 +20,8 @@ def read_changes(path: str | Path) -> Mapping[str, Any]:
     ``panoptic.settings.keys.checked``.
     """
     import yaml
+
+    from prompts.text_files import NotText, read_text  # here, as the package brings numpy
 
     path = Path(path)
     if not path.is_file():

@@ -119,7 +119,7 @@ def test_what_holds_no_numbers_is_refused_by_name(there):
     for name in ("points", "box", "mask"):
         with pytest.raises(PromptError, match=f"{name} must be"):
             tracker.prompt(1, **{name: [["left"]]})
-    with pytest.raises(PromptError, match="masks must be"):
+    with pytest.raises(PromptError, match="masks must have the frame's size"):
         tracker.step(FRAMES[1], masks={1: MASKS[0], 2: MASKS[1, :9]})
     assert tracker.frame_index == 0  # a stream doesn't go on with what was refused
 
