@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,3 +68,11 @@ def as_id(value: Any, name: str = "an object id") -> int:
     if isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)):
         return int(value)
     raise PromptError(f"{name} must be a whole number, got {value!r:.80} ({type(value).__name__})")
+
+
+def masks_by_id(masks: Mapping[Any, Any], size: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """Masks of one frame's size, by id: as :func:`as_mask` and :func:`as_id` take them."""
+    given = {as_id(i): as_mask(mask, f"mask {i}") for i, mask in masks.items()}
+    if wrong := [mask.shape for mask in given.values() if mask.shape != size]:
+        raise PromptError(f"masks must have the frame's size {size}, got {wrong[0]}")
+    return given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from sam2core.clicks import Click
-from sam2core.memory_bank import BankSettings, Memory, MemoryBank
+from sam2core.errors import PromptError, UnknownObjectError
+from sam2core.mask_decoder import MaskPrediction
+from sam2core.memory_bank import BankSettings, Memory, MemoryBank, Selection
 
 _FIELDS = ("frame_index", "pointer", "presence", "iou", "features", "logits")
 
@@ -38,6 +40,64 @@ class TrackedObject:
         cls, state: Mapping[str, Any], settings: BankSettings, device: torch.device
     ) -> TrackedObject:
         return cls(_load_bank(state, settings, device), _load_clicks(state["clicks"]))
+
+
+class TrackedObjects(dict[int, TrackedObject]):
+    """The objects of a tracker, by id, in the order in which they came."""
+
+    def require(self, object_id: int) -> TrackedObject:
+        """The object of this id; ``UnknownObjectError``."""
+        if object_id not in self:
+            raise UnknownObjectError(f"no object {object_id} is tracked; there are {list(self)}")
+        return self[object_id]
+
+    def renumbered(self, object_id: int, new_id: int) -> TrackedObjects:
+        """The same with another id for one of them; ``PromptError`` if that is taken."""
+        self.require(object_id)
+        if new_id in self:
+            raise PromptError(f"an object {new_id} is tracked already; there are {tuple(self)}")
+        return TrackedObjects((new_id if i == object_id else i, t) for i, t in self.items())
+
+    def cohorts(
+        self, frame_index: int, select: Callable[[TrackedObject], Selection], most: int
+    ) -> Iterator[list[int]]:
+        """Those to track in a frame, in batches of the same memory extent and ``most`` objects."""
+        cohorts: dict[tuple, list[int]] = {}
+        for object_id, tracked in self.items():
+            if frame_index not in tracked.bank.prompted:
+                cohorts.setdefault(select(tracked).extent, []).append(object_id)
+        for ids in cohorts.values():
+            for i in range(0, len(ids), most):
+                yield ids[i : i + most]
+
+    def copy(self) -> TrackedObjects:
+        """Copies of all; memories are shared."""
+        return TrackedObjects((i, tracked.copy()) for i, tracked in self.items())
+
+    def state(self) -> list[dict[str, Any]]:
+        """As :meth:`TrackedObject.state`, with the ids."""
+        return [{"id": i, **tracked.state()} for i, tracked in self.items()]
+
+    @classmethod
+    def from_state(
+        cls, state: Iterable[Mapping[str, Any]], settings: BankSettings, device: torch.device
+    ) -> TrackedObjects:
+        return cls((int(o["id"]), TrackedObject.from_state(o, settings, device)) for o in state)
+
+
+def memories_of(
+    frame_index: int,
+    prediction: MaskPrediction,
+    features: Tensor,
+    shown: Tensor,
+    dtype: torch.dtype,
+) -> Iterator[Memory]:
+    """What enters the bank of each object of a batch: its row of everything, copied."""
+    presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
+    for i in range(len(features)):
+        kept = features[i].to(dtype, copy=True)
+        pointer = prediction.pointer[i, 0].clone()
+        yield Memory(frame_index, pointer, presence[i], iou[i], kept, shown[i].clone())
 
 
 def _bank_state(bank: MemoryBank) -> dict[str, Any]:

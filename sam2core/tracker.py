@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2core.arrays import as_id, as_mask
+from sam2core.arrays import as_id, as_mask, masks_by_id
 from sam2core.clicks import Click, join_clicks, square_masks
-from sam2core.errors import PromptError, UnknownObjectError
+from sam2core.errors import PromptError
 from sam2core.frame_pixels import Ready, read_ahead, to_device
 from sam2core.frames import FrameSource, IterFrames, open_frames
 from sam2core.mask_decoder import MaskPrediction
-from sam2core.memory_bank import Memory, MemoryBank, Selection
+from sam2core.memory_bank import MemoryBank, Selection
 from sam2core.model import ImageEmbedding, Sam2
 from sam2core.prompt_encoder import Prompt
 from sam2core.tracked_frame import TrackedFrame, fill_holes
-from sam2core.tracked_object import TrackedObject
+from sam2core.tracked_object import TrackedObject, TrackedObjects, memories_of
 from sam2core.tracker_settings import TrackerSettings
 from sam2core.transforms import Picture, as_rgb, to_pixels
 
@@ -51,7 +51,7 @@ class VideoTracker:
                 f"BankSettings.recent is {self.settings.bank.recent}"
             )
         self.frames: FrameSource | None = None if frames is None else open_frames(frames)
-        self._objects: dict[int, TrackedObject] = {}
+        self._objects = TrackedObjects()
         self._index = -1
         self._embedding: ImageEmbedding | None = None
         self._size = (0, 0)
@@ -78,9 +78,8 @@ class VideoTracker:
         A tracker of the same model and settings that this is given to (:meth:`load_state`) gives
         the same next frames, bit for bit; on a GPU, if ``memory_budget_mb`` is set.
         """
-        objects = [{"id": i, **tracked.state()} for i, tracked in self._objects.items()]
         at = {"index": self._index, "size": list(self._size), "reverse": self._reverse}
-        return {**at, "objects": objects}
+        return {**at, "objects": self._objects.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on where :meth:`state` was taken; what was tracked here before is forgotten.
@@ -88,18 +87,15 @@ class VideoTracker:
         The frame at hand then is in no memory: a stream can be prompted again after its next step.
         """
         bank, device = self.settings.bank, self.model.device
-        self._objects = {
-            int(o["id"]): TrackedObject.from_state(o, bank, device) for o in state["objects"]
-        }
+        self._objects = TrackedObjects.from_state(state["objects"], bank, device)
         self._index, self._reverse = int(state["index"]), bool(state["reverse"])
-        height, width = state["size"]
-        self._embedding, self._size = None, (int(height), int(width))
+        self._embedding, self._size = None, (int(state["size"][0]), int(state["size"][1]))
 
     def copy(self) -> VideoTracker:
         """Another tracker that stands where this one does: going on with one leaves the other as
         it is. It costs next to nothing, for memories are shared and never changed."""
         other = copy(self)
-        other._objects = {i: tracked.copy() for i, tracked in self._objects.items()}
+        other._objects = self._objects.copy()
         return other
 
     @torch.inference_mode()
@@ -108,23 +104,18 @@ class VideoTracker:
         :meth:`load_state`. It must be that very frame; it is not tracked once more."""
         rgb = as_rgb(frame)
         if self._index < 0 or rgb.shape[:2] != self._size:
-            raise PromptError(
-                f"the latest frame is {self._index}, of size {self._size}, got one of size "
-                f"{rgb.shape[:2]}"
-            )
+            found = f"got one of size {rgb.shape[:2]}"
+            raise PromptError(f"the latest frame is {self._index}, of size {self._size}, {found}")
         if self._embedding is None:
             self._take(self._index, self._size, to_pixels(rgb, self.model.config.image_size))
 
     def renumber(self, object_id: int, new_id: int) -> None:
         """An object goes by another id, with all its memories. ``PromptError`` if that is taken."""
-        self._require(object_id)
-        if new_id in self._objects:
-            raise PromptError(f"an object {new_id} is tracked already; there are {self.object_ids}")
-        self._objects = {new_id if i == object_id else i: t for i, t in self._objects.items()}
+        self._objects = self._objects.renumbered(as_id(object_id), as_id(new_id))
 
     def remove(self, object_id: int) -> None:
         """Forget an object and all its memories."""
-        self._require(object_id)
+        self._objects.require(as_id(object_id))
         del self._objects[object_id]
 
     def reset(self) -> None:
@@ -177,8 +168,7 @@ class VideoTracker:
 
         tracked = known or TrackedObject(MemoryBank(self.settings.bank))
         # A frame that was tracked is corrected in the light of what came before it.
-        corrected = self._index in tracked.bank.recent
-        selections = [self._select(tracked)] if corrected else []
+        selections = [self._select(tracked)] if self._index in tracked.bank.recent else []
         conditioned = self.model.recall(embedding, selections)
         multimask = prompt.points.shape[1] <= 1
         prediction = self.model.gate(self.model.segment(conditioned, prompt, multimask).best())
@@ -208,9 +198,8 @@ class VideoTracker:
             raise PromptError(f"an object id stands twice in {list(object_ids)}")
         step, side = self._objects_per_batch(), self.model.config.image_size
         for object_id in object_ids:
-            tracked = self._objects.setdefault(
-                object_id, TrackedObject(MemoryBank(self.settings.bank))
-            )
+            new = TrackedObject(MemoryBank(self.settings.bank))
+            tracked = self._objects.setdefault(object_id, new)
             tracked.clicks.pop(self._index, None)
         for i in range(0, len(masks), step):
             ids = list(object_ids[i : i + step])
@@ -229,13 +218,11 @@ class VideoTracker:
         """
         if self._reverse:
             raise ValueError("a stream goes forward: reset() after propagating in reverse")
-        ids = [as_id(i) for i in masks or {}]
-        rgb, given = as_rgb(frame), [as_mask(m, f"mask {i}") for i, m in (masks or {}).items()]
-        if wrong := [m.shape for m in given if m.shape != rgb.shape[:2]]:
-            raise PromptError(f"masks must have the frame's size {rgb.shape[:2]}, got {wrong[0]}")
+        rgb = as_rgb(frame)
+        given = masks_by_id(masks or {}, rgb.shape[:2])
         self._take(self._index + 1, rgb.shape[:2], to_pixels(rgb, self.model.config.image_size))
-        if masks:
-            self.prompt_masks(ids, np.stack(given))
+        if given:
+            self.prompt_masks(list(given), np.stack(list(given.values())))
         self._track()
         return self._show(self.object_ids)
 
@@ -266,8 +253,8 @@ class VideoTracker:
             raise ValueError("propagate needs VideoTracker(model, frames=…); a stream uses step")
         if not self._objects:
             raise ValueError("there is nothing to track yet: prompt an object first")
-        prompted = [t for o in self._objects.values() for t in o.bank.prompted]
         if start is None:
+            prompted = [t for o in self._objects.values() for t in o.bank.prompted]
             start = max(prompted) if reverse else min(prompted)
         for index, size, pixels in self._read_ahead(self.frames.frames(start, stop, reverse)):
             self._take(index, size, pixels)
@@ -293,14 +280,7 @@ class VideoTracker:
 
     def _cohorts(self) -> Iterator[list[int]]:
         """Objects to track in this frame, in batches of the same memory extent that fit."""
-        cohorts: dict[tuple, list[int]] = {}
-        for object_id, tracked in self._objects.items():
-            if self._index not in tracked.bank.prompted:
-                cohorts.setdefault(self._select(tracked).extent, []).append(object_id)
-        step = self._objects_per_batch()
-        for ids in cohorts.values():
-            for i in range(0, len(ids), step):
-                yield ids[i : i + step]
+        return self._objects.cohorts(self._index, self._select, self._objects_per_batch())
 
     def _objects_per_batch(self) -> int:
         """Found out once: what is free changes, also by what the tracker itself holds."""
@@ -333,18 +313,10 @@ class VideoTracker:
             prediction.presence,
             binary=prompted,
         )
-        presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
-        for i, object_id in enumerate(ids):
+        kept = memories_of(self._index, prediction, features, shown, self.settings.memory_dtype)
+        for object_id, memory in zip(ids, kept, strict=True):
             bank = self._objects[object_id].bank
             correction = self._index in bank.recent and not self.settings.corrections_are_prompts
-            memory = Memory(
-                self._index,
-                prediction.pointer[i, 0].clone(),
-                presence[i],
-                iou[i],
-                features[i].to(self.settings.memory_dtype, copy=True),
-                shown[i].clone(),
-            )
             bank.add(memory, prompted and not correction)
 
     def _show(self, object_ids: Sequence[int]) -> TrackedFrame:
@@ -376,10 +348,3 @@ class VideoTracker:
         self._embedding = self.model.encode_image(to_device(pixels, self.model.device))
         self._index, self._size = index, (size[0], size[1])
         return self._embedding
-
-    def _require(self, object_id: int) -> TrackedObject:
-        if as_id(object_id) not in self._objects:
-            raise UnknownObjectError(
-                f"no object {object_id} is tracked; there are {list(self._objects)}"
-            )
-        return self._objects[object_id]
