@@ -12,13 +12,16 @@ from typer import Argument, Option
 
 from panoptic.commands.command import add
 from panoptic.commands.terminal import show
-from panoptic.io.files import write_text
+from panoptic.errors import OutputError
+from panoptic.io.files import read_json, write_text
 
 if TYPE_CHECKING:
     from panoptic.measure.evaluate_pictures import PanopticReport
     from panoptic.measure.video_report import VideoReport
 
 Layout = Literal["coco", "vipseg", "davis", "davis-unsupervised", "sa-v", "sa-v-unsupervised"]
+_OF_NUMBERS = ({"images", "all", "per_class"}, {"videos", "frames", "jf"})
+"""By these a file of numbers is known."""
 EPILOG = """\
 Pictures: a JSON, its PNGs in the folder named like it beside it; or the folder that panoptic image
 or panoptic export wrote, whose splits count as one. Numbers are those of COCO's panopticapi.
@@ -107,6 +110,8 @@ def run(
 ) -> int:
     """Measure results on disk: panoptic quality; of videos VPQ, STQ, J&F and id switches."""
     report: PanopticReport | VideoReport
+    if numbers is not None:
+        _check_free(numbers)
     if compared.layout == "coco":
         report = _evaluate_pictures(compared)
         counted = f"{report.images} images, paired by {report.paired_by}"
@@ -120,6 +125,19 @@ def run(
         print(note)
     show(*report.tables())
     return 0
+
+
+def _check_free(path: Path) -> None:
+    """Numbers take the place of earlier numbers alone, never of the labels that are measured."""
+    if not path.exists() or (path.is_file() and not path.stat().st_size):
+        return
+    try:
+        known = set(read_json(path)) if path.is_file() else set()
+    except (OSError, ValueError, TypeError):
+        known = set()
+    if not any(keys <= known for keys in _OF_NUMBERS) or "annotations" in known:
+        what = "a folder" if path.is_dir() else "there, and holds no numbers of an evaluation"
+        raise OutputError(f"{str(path)!r} is {what}: give the numbers another name (--json FILE)")
 
 
 def _evaluate_pictures(compared: Comparison) -> PanopticReport:

@@ -126,8 +126,9 @@ def run(
         if found:
             show(Table(HEAD, [_row(label, store) for label in found], numbers={1}))
             print()
+        rest = "" if decided else " and wait for a verdict"
         more = f", of which {len(found)} are shown" if len(found) < total else ""
-        print(f"{total} of {len(store)} labels are below {below:g} and wait for a verdict{more}")
+        print(f"{total} of {len(store)} labels are below {below:g}{rest}{more}")
     return 0
 
 
@@ -182,7 +183,7 @@ def _read(path: Path) -> list[Asked]:
                 f"{str(path)!r}, line {number}: expected key and verdict (accept, reject, null, or "
                 f"corrected with a file), got {line[:80]!r}"
             ) from error
-        asked.append(Asked(key, verdict, entry.get("note", ""), file))
+        asked.append(Asked(_key(key), verdict, entry.get("note", ""), file))
     return asked
 
 

@@ -17,7 +17,7 @@ from panoptic.formats import check_can_hold, new_exporter
 from panoptic.formats.exporter import Exporter, ExportItem, Selection
 from panoptic.formats.picture_files import Mode, PictureFiles
 from panoptic.formats.writers import JsonLists
-from panoptic.io.files import read_json
+from panoptic.io.files import behind_link, read_json
 from panoptic.io.names import printable
 from panoptic.io.output_folder import replaced_folder
 from panoptic.io.output_record import RECORD, OutputRecord
@@ -85,7 +85,7 @@ def check_export(
 
     Returns the words that are exported. Raises ``ValueError`` for no or unknown formats, and words
     that a format can't hold, ``ModuleNotFoundError`` for a package that a format needs, and
-    ``OutputError`` where a format's folder would be is a file.
+    ``OutputError`` where a format's folder would be is a file, or a link that leads nowhere.
     """
     settings = settings or ExportSettings()
     if not formats:
@@ -100,7 +100,7 @@ def check_export(
     for name in formats:
         check_can_hold(name, words)
         for path in (place := Path(folder) / name, *place.parents):
-            if path.exists() and not path.is_dir():
+            if behind_link(path).exists() and not path.is_dir():
                 raise OutputError(f"can't export to {str(place)!r}: {str(path)!r} is a file")
     return words
 

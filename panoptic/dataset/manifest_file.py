@@ -12,6 +12,7 @@ needs no more than file locks, and readers wait for the writer's short transacti
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -24,6 +25,8 @@ _LOCAL = frozenset(
     | {"reiserfs", "tmpfs", "ufs", "xfs", "zfs"}
 )
 """File systems on one machine's own memory or disks, as Linux names them."""
+_OCTAL = re.compile(r"\\([0-7]{3})")
+"""How spaces, tabs, line ends and backslashes are written in the table of mounts, and no others."""
 _WAIT = 30.0  # seconds for which a reader or writer waits for another
 
 
@@ -90,17 +93,17 @@ def is_local(path: Path, mounts: str | None = None) -> bool:
         if sys.platform != "linux":
             return False
         try:
-            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+            mounts = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
         except OSError:
             return False
     place = path.resolve()
     best, kind = -1, ""
-    for line in mounts.splitlines():
+    for line in mounts.split("\n"):
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
         if len(fields) < 5 or not after:
             continue
-        point = Path(fields[4].encode().decode("unicode_escape"))  # a space is \\040
+        point = Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), fields[4]))
         # Of mounts on one point, the last is on top.
         if place.is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), after.split(" ")[0]

@@ -56,13 +56,19 @@ def whole_file(path: Path, *, synced: bool = False) -> Iterator[Path]:
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to write into; it takes the place of ``folder`` when the block ends without
-    an error. What was there is removed then, and is as it was after an error."""
+    an error. What was there is removed then, and is as it was after an error.
+
+    A link stays, and the folder that it leads to is replaced; ``OutputError`` if there is none.
+    """
+    folder = behind_link(folder)
     building = folder.with_name(f".{folder.name}.part")
     before = folder.with_name(f".{folder.name}.before")
     if before.exists() and not folder.exists():  # a run was killed between the two moves
         before.rename(folder)
     for leftover in (building, before):
-        if leftover.exists():
+        if leftover.is_symlink():
+            leftover.unlink()
+        elif leftover.exists():
             shutil.rmtree(leftover)
     building.mkdir(parents=True)
     try:
@@ -74,6 +80,21 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         folder.rename(before)
     building.rename(folder)
     shutil.rmtree(before, ignore_errors=True)
+
+
+def behind_link(folder: Path) -> Path:
+    """The folder that a link leads to; any other as it is.
+
+    Raises ``OutputError`` where a link leads to nothing: a disk that isn't mounted, most likely.
+    """
+    if not folder.is_symlink():
+        return folder
+    if not folder.exists():
+        raise OutputError(
+            f"{str(folder)!r} is a link to {os.readlink(folder)!r}, and nothing is there: mount or "
+            "make that, or remove the link"
+        )
+    return folder.resolve()
 
 
 def png_bytes(image: Image.Image) -> bytes:

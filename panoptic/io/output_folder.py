@@ -27,7 +27,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from panoptic.errors import OutputError
-from panoptic.io.files import whole_folder
+from panoptic.io.files import behind_link, whole_folder
 from panoptic.io.output_record import RECORD, OutputRecord, RecordJournal, matching, relative
 from panoptic.io.writer_lock import RUN, is_lock, only_one
 
@@ -151,6 +151,7 @@ def replaced_folder(folder: Path, command: str, *, overwrite: bool | None = None
     there is carried over into the new one. After an error all is as it was. Raises as
     ``output_folder`` does, and ``OutputError`` where a file that was carried over is in the way.
     """
+    folder = behind_link(folder)  # so that one lock serves all names of it
     with only_one(folder.parent, "writing", f".{folder.name}{RUN}"):
         record = OutputRecord()
         if folder.exists():
@@ -263,7 +264,7 @@ def _others(folder: Path, record: OutputRecord) -> Iterator[str]:
     if folder.is_dir():
         for path in _files_in(folder):
             name = relative(folder, path)
-            if not record.has(name) and not _is_nothing(name):
+            if not record.has(name) and not (name == RECORD or is_lock(name)):
                 yield name
 
 

@@ -22,6 +22,7 @@ MOUNTS = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 33 22 0:42 / /mnt/host rw - 9p host rw
 34 31 0:43 / /home/shared\040disk/scratch rw - tmpfs tmpfs rw
 35 22 0:44 / /over rw - ext4 /dev/vdb rw
+37 22 0:46 / /mnt/Büro\134x rw - cifs //server/share rw
 36 35 0:45 / /over rw - fuse.sshfs me@server: rw"""
 
 
@@ -35,6 +36,7 @@ MOUNTS = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
         ("/mnt/windows/x", False),
         ("/mnt/host/x", False),
         ("/over/x", False),
+        ("/mnt/Büro\\x/out", False),
     ],
 )
 def test_network_drives_are_told_by_the_table_of_mounts(path, expected):

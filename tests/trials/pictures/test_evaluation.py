@@ -251,3 +251,19 @@ def test_a_folder_of_results_can_be_given_as_it_is(tmp_path):
     written(tmp_path / "out", "panoptic", FOUR)
     truth = written(tmp_path, "truth", FOUR)
     assert evaluated(tmp_path, tmp_path / "out", truth)["all"]["pq"] == 1.0
+
+
+def test_numbers_are_not_written_over_the_labels_that_they_are_of(tmp_path, capsys):
+    ours, theirs = written(tmp_path, "ours", FOUR), written(tmp_path, "theirs", FOUR)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes").write_text("mine")
+    for taken in (ours, theirs, tmp_path / "folder", tmp_path / "notes", "/dev/null"):
+        before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        assert main(["eval", ours, theirs, "--json", str(taken)]) == 2
+        assert repr(str(taken)) in capsys.readouterr().err
+        assert before == {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    numbers = tmp_path / "numbers.json"
+    numbers.touch()  # as mktemp makes it
+    for _ in range(2):
+        assert main(["eval", ours, theirs, "--json", str(numbers)]) == 0
+        assert json.loads(numbers.read_text())["images"] == 4

@@ -211,6 +211,34 @@ def test_a_label_that_somebody_edited_in_the_export_is_not_lost(out, capsys):
     assert '"sea"' in edited.read_text()
 
 
+def test_an_export_behind_a_link_goes_to_the_other_disk_again_and_again(out, tmp_path, capsys):
+    there = tmp_path / "other disk" / "labels"
+    (out / "export").mkdir()
+    (out / "export/labelme").symlink_to(there)
+    assert exported(out) == 2
+    assert "nothing is there" in capsys.readouterr().err
+    assert not there.exists()
+    there.mkdir(parents=True)
+    # What an earlier version left behind.
+    (out / "export/.labelme.before").symlink_to(tmp_path / "other disk")
+    (there.parent / ".labels.before").symlink_to(tmp_path / "in")
+    for options in ((), ("--overwrite",), ("--overwrite",)):
+        assert exported(out, *options) == 0
+        assert (out / "export/labelme").readlink() == there
+        assert len(pictures(there)) == 4
+    assert len(pictures(tmp_path / "in")) == 4
+
+
+def test_files_of_others_that_count_for_nothing_stay_in_an_export(out):
+    """They don't keep a folder from being empty, but they are somebody's."""
+    (out / "export/labelme").mkdir(parents=True)
+    mine = out / "export/labelme/.gitignore"
+    mine.write_text("*.jpg")
+    for options in ((), ("--overwrite",)):
+        assert exported(out, *options) == 0
+        assert mine.read_text() == "*.jpg"
+
+
 # -- pictures that were moved ----------------------------------------------------------------------
 
 
@@ -349,6 +377,9 @@ def test_keys_with_any_character_can_be_judged(tmp_path, capsys):
         file = PanopticSegmentation.from_ids(ids, segments).save(tmp_path / "a=b", f"{number}=")
         assert main(["review", str(out), "--correct", f"{typed}={file}"]) == 0, item.key
         assert main(["review", str(out), "--accept", typed, "--note", "x"]) == 0
+        listed = tmp_path / "verdicts.jsonl"
+        listed.write_text(json.dumps({"key": typed, "verdict": "accept"}))
+        assert main(["review", str(out), "--verdicts", str(listed)]) == 0
         assert main(["review", str(out), "--reject", typed]) == 0
         with DatasetStore.open(out) as store:
             assert store.item(item.key).verdict == "reject"
