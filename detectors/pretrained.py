@@ -41,10 +41,21 @@ def load_model(auto_class: Any, source: str | Path, architectures: Sequence[str]
     _share_as_stored(config, stored, source)
     try:
         model, info = auto_class.from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True
+            source,
+            config=config,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused by name below
         )
     except ImportError as error:
         raise ValueError(f"{source}: {_missing_package(error)}") from error
+    if other := sorted(info["mismatched_keys"]):
+        name, here, wanted = other[0]
+        raise ValueError(
+            f"{source}: {len(other)} of its weights have other sizes than its config.json says, "
+            f"{name!r} for one, which is {tuple(here)}, not {tuple(wanted)}: one of the two files "
+            "is of another model. Copy or download them again"
+        )
     _check_all_used(model, info, stored, source)
     return model.eval()
 
@@ -71,7 +82,14 @@ def config_of(content: dict[str, Any], source: str | Path) -> Any:
             f"{source}: its config.json is of model_type {kind!r}, which this version of "
             "transformers doesn't know"
         )
-    return CONFIG_MAPPING[kind].from_dict(_with_named_backbone(content))
+    try:
+        return CONFIG_MAPPING[kind].from_dict(_with_named_backbone(content))
+    except Exception as error:  # each configuration has checks of its own, of many kinds
+        text = " ".join(str(error).split())
+        raise ValueError(
+            f"{source}: its config.json is none of {kind!r} ({type(error).__name__}: "
+            f"{text[:200]}). Copy or download it again"
+        ) from error
 
 
 def _with_named_backbone(content: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ of them says what is stuff: all is taken as things then, and a note says so.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,11 @@ _UNKNOWN = (0, "unknown")
 """What our own files call pixels that no word was found for."""
 _NO_CLASS = ("__ignore__", "_background_")
 """What LabelMe's own lists begin with."""
+
+
+_NUMBERED = re.compile(r"\d+[\s:.,;]+\S")
+_HIGHEST_ID = 2**31 - 1
+"""What the files that we write can hold."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,11 @@ def from_coco(entries: Any) -> ClassList:
         Category(row.id, row.name, row.is_thing, words)
         for row, words in zip(rows, synonyms, strict=True)
     )
-    if not any("isthing" in entry for entry in entries):
+    untold = [str(entry["name"]) for entry in entries if "isthing" not in entry]
+    if len(untold) == len(entries):
         notes.append(_all_things(len(found), "no category has 'isthing'"))
+    elif untold:
+        notes.append(f"taken as things, as 'isthing' is missing there: {', '.join(untold)}")
     return ClassList(found, tuple(notes))
 
 
@@ -97,6 +106,7 @@ def from_yolo(names: Any, count: Any = None) -> ClassList:
 def from_lines(lines: Iterable[str]) -> ClassList:
     """A name a line, as in Darknet's ``classes.txt`` and LabelMe's ``labels.txt``."""
     names = [line.strip() for line in lines if line.strip()]
+    _only_names(names)
     left_out = [name for name in names if name in _NO_CLASS]
     listed = _things(
         [name for name in names if name not in _NO_CLASS], "a list of lines has no stuff"
@@ -105,6 +115,16 @@ def from_lines(lines: Iterable[str]) -> ClassList:
         note = f"left out {', '.join(left_out)}, which LabelMe doesn't take for classes"
         return ClassList(listed.categories, (note, *listed.notes))
     return listed
+
+
+def _only_names(lines: Sequence[str]) -> None:
+    """Raises ``ValueError`` for lines that hold more than a name: all of it would be asked for."""
+    if len(lines) == 1 and "," in lines[0]:
+        raise ValueError(f"expected a name a line, got one line with commas: {lines[0]!r:.80}")
+    if note := next((line for line in lines if line.startswith("#")), None):
+        raise ValueError(f"a line is a name, and {note!r:.80} reads like a remark; leave it out")
+    if len(lines) > 1 and all(_NUMBERED.match(line) for line in lines):
+        raise ValueError(f"its lines are numbered, such as {lines[0]!r:.80}: leave the numbers out")
 
 
 def looks_like_cvat(entries: Sequence[Any]) -> bool:
@@ -157,6 +177,8 @@ def _coco_row(entry: Any) -> _Row:
     number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
     if isinstance(number, bool) or not isinstance(number, int) or number < 0:
         raise ValueError(f"the id of category {name!r} must be a whole number, got {given!r}")
+    if number >= _HIGHEST_ID:
+        raise ValueError(f"the id of category {name!r} must be below {_HIGHEST_ID:,}, got {given}")
     said = entry.get("isthing", 1)
     key = said.strip().lower() if isinstance(said, str) else said
     if not isinstance(key, int | str) or key not in _IS_THING:

@@ -27,7 +27,7 @@ _MAX_BYTES = 16 << 20
 """Of a file without COCO's categories. LVIS's 1203 with their definitions take half a megabyte."""
 _KINDS = (
     "a YAML or JSON file with the keys 'things' and 'stuff', COCO categories, a YOLO data.yaml, "
-    "labels of CVAT (JSON) or Label Studio (XML), or a .txt with a name a line"
+    "labels of CVAT (JSON) or Label Studio (XML), or a .txt or .names with a name a line"
 )
 _TOO_LARGE = f"expected {_KINDS}, got more than {_MAX_BYTES >> 20} MiB without them"
 
@@ -60,7 +60,7 @@ def _read(path: Path) -> ClassList:
         suffix = path.suffix.lower()
         if start.startswith("<"):
             return from_label_studio(_rest(stream))
-        if suffix == ".txt":
+        if suffix in (".txt", ".names"):
             return from_lines(_text(_rest(stream)).splitlines())
         if start[:1] in ("{", "[") or suffix == ".json":
             found = _json(stream, strict=suffix == ".json")

@@ -70,6 +70,11 @@ def as_id(value: Any, name: str = "an object id") -> int:
     raise PromptError(f"{name} must be a whole number, got {value!r:.80} ({type(value).__name__})")
 
 
+def as_index(value: Any, name: str) -> int | None:
+    """As :func:`as_id`, of something that may be left open."""
+    return None if value is None else as_id(value, name)
+
+
 def masks_by_id(masks: Mapping[Any, Any], size: tuple[int, ...]) -> dict[int, np.ndarray]:
     """Masks of one frame's size, by id: as :func:`as_mask` and :func:`as_id` take them."""
     given = {as_id(i): as_mask(mask, f"mask {i}") for i, mask in masks.items()}

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2core.arrays import as_id, as_mask, masks_by_id
+from sam2core.arrays import as_id, as_index, as_mask, masks_by_id
 from sam2core.clicks import Click, join_clicks, square_masks
 from sam2core.errors import PromptError
 from sam2core.frame_pixels import Ready, read_ahead, to_device
@@ -111,7 +111,8 @@ class VideoTracker:
 
     def renumber(self, object_id: int, new_id: int) -> None:
         """An object goes by another id, with all its memories. ``PromptError`` if that is taken."""
-        self._objects = self._objects.renumbered(as_id(object_id), as_id(new_id))
+        new_id = as_id(new_id, "the new object id")
+        self._objects = self._objects.renumbered(as_id(object_id), new_id)
 
     def remove(self, object_id: int) -> None:
         """Forget an object and all its memories."""
@@ -253,6 +254,7 @@ class VideoTracker:
             raise ValueError("propagate needs VideoTracker(model, frames=…); a stream uses step")
         if not self._objects:
             raise ValueError("there is nothing to track yet: prompt an object first")
+        start, stop = as_index(start, "start"), as_index(stop, "stop")
         if start is None:
             prompted = [t for o in self._objects.values() for t in o.bank.prompted]
             start = max(prompted) if reverse else min(prompted)

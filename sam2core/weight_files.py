@@ -183,10 +183,10 @@ def _pytorch(path: Path, size: int) -> str | None:
 
 def _json(path: Path, size: int) -> str | None:
     try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
         return f"it is not a JSON file, or cut off ({size:,} bytes)"
-    return None
+    return None if isinstance(content, dict) else "it is JSON, but has no named fields"
 
 
 _LOOKS = {

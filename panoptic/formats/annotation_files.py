@@ -7,6 +7,8 @@ XML for images and for videos.
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -116,7 +118,8 @@ def _below(folder: Path, path: Path) -> list[AnnotationFile]:
     if not found:
         raise CorrectionError(
             "it holds no annotation file: a JSON of LabelMe, Label Studio or COCO, or an XML of "
-            "CVAT (masks as pictures name no categories: choose another of the tool's formats)"
+            "CVAT (masks as pictures name no categories: choose another of the tool's formats; "
+            "archives within it are to be unpacked)"
         )
     return found
 
@@ -126,6 +129,8 @@ def _unpack(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if _wanted(m)]
+            if wrong := next((m.filename for m in members if _leads_out(m.filename)), None):
+                raise CorrectionError(f"a name in the archive leads out of it: {shown(wrong)}")
             total = sum(m.file_size for m in members)
             if total > MOST_BYTES:
                 raise CorrectionError(
@@ -145,8 +150,15 @@ def _unpack(path: Path, folder: Path) -> None:
 def _wanted(member: zipfile.ZipInfo) -> bool:
     parts = _parts(member.filename)
     suffix = PurePosixPath(parts[-1]).suffix.lower() if parts else ""
-    elsewhere = any(part == ".." or ":" in part for part in parts) or parts[:1] == ["__MACOSX"]
-    return not member.is_dir() and not elsewhere and suffix in (*ANNOTATIONS, ".png")
+    annotation = suffix in (*ANNOTATIONS, ".png") and parts[:1] != ["__MACOSX"]
+    return not member.is_dir() and annotation
+
+
+def _leads_out(name: str) -> bool:
+    """A drive leads out on Windows, where no file's name has a colon; elsewhere names have them."""
+    parts = _parts(name)
+    colon = ":" in "".join(parts) if os.name == "nt" else re.fullmatch("[A-Za-z]:", parts[0])
+    return ".." in parts or bool(colon)
 
 
 def _parts(name: str) -> list[str]:

@@ -60,7 +60,9 @@ def _tell(shape: Element, place: str, notes: Notes) -> None:
 def _draw(tag: str, fields: Fields, place: str) -> Draw:
     if tag == "mask":
         left, top, width, height = (fields.integer(n) for n in ("left", "top", "width", "height"))
-        return window(_mask(fields.text("rle"), (height, width), place), left, top, place)
+        rle = fields.text("rle")
+        own = height, width
+        return window(lambda size: _mask(rle, size, place), own, left, top, place)
     turned = fields.number("rotation") if fields.has("rotation") else 0.0
     if tag == "box":
         x0, y0, x1, y1 = (fields.number(n) for n in ("xtl", "ytl", "xbr", "ybr"))

@@ -49,6 +49,11 @@ def regions_of(results: list[Any], target: Target, place: str) -> Iterator[Regio
                 f"{where}: regions of the type {shown(kind)} are not read; draw it with a brush, "
                 "as a polygon, a rectangle or an ellipse"
             )
+        if result.content.get("item_index"):
+            raise CorrectionError(
+                f"{where}: it is of picture {shown(result.content['item_index'])} (from 0) of a "
+                "task of several; only tasks of one picture are read"
+            )
         if _meta(result):
             target.notes.left_out("a note on a region", where)
         labels = _labels(result.content.get("value")) or apart.get(name, [])

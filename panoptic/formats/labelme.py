@@ -33,6 +33,7 @@ from panoptic.formats.regions import (
 )
 from panoptic.formats.shapes import Draw, points_of, window
 from panoptic.io.files import write_json
+from panoptic.io.pillow_files import lifted_limit
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
@@ -142,7 +143,8 @@ def _draw(shape: Fields, kind: str, place: str) -> Draw:
         if points.shape != (2, 2):
             raise CorrectionError(f"{place}: a mask has two points, got {len(points)}")
         (x0, y0), (x1, y1) = points.astype(int).tolist()
-        return window(_png(shape, (y1 - y0 + 1, x1 - x0 + 1), place), x0, y0, place)
+        own = y1 - y0 + 1, x1 - x0 + 1
+        return window(lambda size: _png(shape, size, place), own, x0, y0, place)
     least, most = {
         "circle": (2, 2),
         "rectangle": (2, 4),
@@ -171,7 +173,7 @@ def _draw(shape: Fields, kind: str, place: str) -> Draw:
 def _png(shape: Fields, size: Size, place: str) -> np.ndarray:
     try:
         data = base64.b64decode(shape.text("mask"), validate=True)
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as png:
+        with lifted_limit(), Image.open(io.BytesIO(data), formats=["PNG"]) as png:
             if png.size != size[::-1]:
                 raise CorrectionError(
                     f"{place}: its mask is {png.width} x {png.height}, its points say "

@@ -79,18 +79,22 @@ class Turn:
         return turned
 
 
-def window(mask: np.ndarray, left: int, top: int, place: str) -> Draw:
-    """A mask (h, w) at a place of the picture; ``CorrectionError`` where it leads out of it."""
+def window(part: Draw, own: Size, left: int, top: int, place: str) -> Draw:
+    """A mask of its ``own`` (height, width) at a place of the picture.
+
+    ``CorrectionError`` where it leads out of the picture; only then ``part`` draws it, as a small
+    file can claim a mask that no memory holds.
+    """
 
     def draw(size: Size) -> np.ndarray:
-        height, width = mask.shape
+        height, width = own
         if min(left, top) < 0 or left + width > size[1] or top + height > size[0]:
             raise CorrectionError(
                 f"{place}: its mask of {width} x {height} at ({left}, {top}) leads out of the "
                 f"picture of {size[1]} x {size[0]}"
             )
         whole = np.zeros(size, bool)
-        whole[top : top + height, left : left + width] = mask
+        whole[top : top + height, left : left + width] = part(own)
         return whole
 
     return draw

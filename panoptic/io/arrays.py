@@ -32,6 +32,8 @@ def array_pixels(
     array = as_array(source)
     kind = "tensor" if is_tensor else "array"
     label = name or f"{kind} of {array.dtype} {array.shape}"
+    if not array.dtype.isnative:  # as FITS and TIFF have them
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim == 3 and is_tensor:

@@ -29,7 +29,8 @@ def deep_pixels(picture: Image.Image, declared: tuple[float, float] | None) -> R
     elif picture.mode == "I" and values.size and values.min() >= 0 and values.max() < 65_536:
         values = values.astype(np.uint16)  # Pillow's older name for 16-bit PNG
     tags = getattr(picture, "tag_v2", {})
-    return RawPixels(values[..., None], False, declared, None, tags.get(_WHITE_IS_ZERO) == 0)
+    values, alpha = _without(values[..., None], picture)
+    return RawPixels(values, alpha, declared, None, tags.get(_WHITE_IS_ZERO) == 0)
 
 
 def declared_range(picture: Image.Image) -> tuple[float, float] | None:
@@ -55,9 +56,9 @@ def deep_png_format(picture: Image.Image) -> str | None:
     return _DEEP_PNG.get(tile[0][3][0] if isinstance(tile[0][3], tuple) else tile[0][3])
 
 
-def read_deep_png(stream: BinaryIO, pixels: str) -> RawPixels | None:
+def read_deep_png(stream: BinaryIO, pixels: str, picture: Image.Image) -> RawPixels | None:
     """A PNG with all of its 16 bits; None where ffmpeg doesn't read it. Pillow is to have found it
-    whole before."""
+    whole before, as ``picture``."""
     import av
 
     stream.seek(0)
@@ -67,4 +68,14 @@ def read_deep_png(stream: BinaryIO, pixels: str) -> RawPixels | None:
             values = frame.reformat(format=pixels).to_ndarray()
     except (av.error.FFmpegError, StopIteration, ValueError):
         return None
-    return RawPixels(values, alpha=values.shape[2] == 4)
+    return RawPixels(*_without(values, picture))
+
+
+def _without(values: np.ndarray, picture: Image.Image) -> tuple[np.ndarray, bool]:
+    """``values`` (H, W, C) with alpha, and whether they have: a PNG may name one colour that is
+    transparent, and Pillow takes no notice of that beyond 8 bits."""
+    hidden = picture.info.get("transparency") if picture.format == "PNG" else None
+    if values.shape[2] not in (1, 3) or not isinstance(hidden, int | tuple):
+        return values, values.shape[2] == 4
+    shown = (values != np.array(hidden)).any(axis=-1, keepdims=True)
+    return np.concatenate([values, shown * values.dtype.type(np.iinfo(values.dtype).max)], 2), True

@@ -162,7 +162,7 @@ def _from_stream(stream: BinaryIO, settings: PictureSettings, label: str) -> Pic
                 return _decode(picture, settings, label)
             shallow = _decode(picture, settings, label)
             orientation = _orientation(picture)
-        if (raw := read_deep_png(stream, pixels)) is None:
+        if (raw := read_deep_png(stream, pixels, picture)) is None:
             return shallow
     return _picture(raw, settings, label, orientation, shallow.notes)
 

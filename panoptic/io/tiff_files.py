@@ -58,6 +58,10 @@ def read_deep_tiff(stream: BinaryIO, settings: PictureSettings, label: str) -> T
         return None
     if not (deep or several or separate or not bands_known) or page.dtype is None:
         return None
+    if page.dtype.kind not in "buif":
+        raise UnreadableImageError(
+            f"{label} is a TIFF of {page.dtype}, which isn't a picture yet: save its magnitude, say"
+        )
     check_size(width, height, settings, label)
     max_pixels = settings.max_pixels
     if width * height * bands * page.dtype.itemsize > _WIDEST * max_pixels:

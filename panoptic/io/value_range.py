@@ -11,6 +11,8 @@ from panoptic.io.picture_settings import PictureSettings
 
 _BITS = (8, 10, 12, 14, 16, 24, 32, 64)
 """Depths that sensors and files have."""
+_LOWEST = -3.4e38
+"""Floats below are no values: the lowest of 32 bits is what maps have where there is nothing."""
 _BLOCK = 1 << 22
 _SOME = 4_000_000
 """Values among which percentiles are looked for."""
@@ -71,13 +73,13 @@ def to_eight_bits(raw: RawPixels, settings: PictureSettings, label: str) -> Scal
         clipped = float(((values < low) | (values > high)).mean())
     if raw.alpha:
         scaled = np.concatenate([scaled, _scale(raw.values[..., -1:], 0, _top(colour.dtype))], 2)
-    note = None
+    said = []
     if reason:
-        note = f"{_kind(colour.dtype)}, {least:g} to {most:g}: {reason}"
-        if clipped:
-            note += f", {100 * clipped:.2g} % beyond are cut off"
-        if missing is not None:
-            note += f"; {100 * float(missing.any(-1).mean()):.2g} % have no value and are black"
+        cut = f", {100 * clipped:.2g} % beyond are cut off" if clipped else ""
+        said.append(f"{_kind(colour.dtype)}, {least:g} to {most:g}: {reason}{cut}")
+    if missing is not None:
+        said.append(f"{100 * float(missing.any(-1).mean()):.2g} % have no value and are black")
+    note = "; ".join(said) or None
     return Scaled(_turned(raw, scaled), low, high, clipped, note)
 
 
@@ -124,7 +126,11 @@ def _above(least: float, most: float) -> float:
 
 def _missing(values: np.ndarray, nodata: float | None) -> np.ndarray | None:
     """Where there is no value, (H, W, C); None if there is one everywhere."""
-    missing = ~np.isfinite(values) if values.dtype.kind == "f" else None
+    missing = None
+    if values.dtype.kind == "f":
+        missing = ~np.isfinite(values)
+        if values.dtype.itemsize >= 4:
+            missing |= values < _LOWEST
     if nodata is not None:
         none = values == nodata
         missing = none if missing is None else missing | none

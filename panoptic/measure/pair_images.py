@@ -76,6 +76,8 @@ def pair_images(
     """
     if by not in get_args(PairBy):
         raise ValueError(f"images are paired by one of {', '.join(get_args(PairBy))}, got {by!r}")
+    if not true:
+        raise ValueError("the ground truth lists no image: there is nothing to compare with")
     ids, names = _by_id(predicted, true), _by_name(predicted, true)
     chosen = _chosen(ids, names, by)
     if not chosen.fits(skip_missing):

@@ -109,3 +109,28 @@ def test_merges_that_are_cut_off(tmp_path):
     (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges[:20000]) + "\n")
     with pytest.raises(ValueError, match=r"merges \(merges\.txt or .* cut off"):
         load_tokenizer(tmp_path, 49408)
+
+
+def test_json_without_fields(copied):
+    folder, load = copied
+    for part in ("config", "processor", "tokenizer"):
+        path = part_of(folder, part)
+        whole = path.read_bytes()
+        path.write_text("[1]")
+        with pytest.raises(ValueError, match=rf"{path.name}.* has no named fields"):
+            load(folder)
+        path.write_bytes(whole)
+
+
+def test_a_configuration_of_another_size_than_the_weights(clipseg_folder, tmp_path):
+    folder = shutil.copytree(clipseg_folder, tmp_path / "model")
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    wide = content["reduce_dim"]
+    path.write_text(json.dumps(content | {"reduce_dim": 2 * wide}))
+    with pytest.raises(ValueError, match="have other sizes than its config") as error:
+        ClipSeg.from_pretrained(folder)
+    assert len(str(error.value).splitlines()) == 1
+    path.write_text(json.dumps(content | {"reduce_dim": "wide"}))
+    with pytest.raises(ValueError, match=r"its config\.json is none of 'clipseg'"):
+        ClipSeg.from_pretrained(folder)

@@ -138,3 +138,14 @@ def test_labels_of_true_and_false_are_1_and_0(model):
         for labels in ([True, False], [1, 0], np.array([1.0, 0.0]))
     ]
     assert all(np.array_equal(answers[0], other) for other in answers)
+
+
+@pytest.mark.parametrize("wrong", [0.0, True, "0"])
+def test_where_to_go_from_and_new_ids_are_whole_numbers(tracker, wrong):
+    tracker.prompt(1, mask=INSIDE, frame_index=0)
+    with pytest.raises(PromptError, match="the new object id must be a whole number"):
+        tracker.renumber(1, wrong)
+    for options in ({"start": wrong}, {"stop": wrong}):
+        with pytest.raises(PromptError, match="must be a whole number"):
+            next(tracker.propagate(**options))
+    assert tracker.object_ids == (1,)

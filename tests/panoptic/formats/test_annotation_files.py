@@ -42,8 +42,8 @@ def test_annotations_are_told_from_pictures_and_what_macs_add(tmp_path):
 
 @pytest.mark.parametrize("name", ["../../a.xml", "..\\..\\a.xml", "C:\\a.xml", "C:/x/a.xml"])
 def test_an_archive_never_writes_outside(tmp_path, name):
-    path = packed(tmp_path / "inside" / "a.zip", name)
-    with pytest.raises(CorrectionError, match="it holds no annotation file"):
+    path = packed(tmp_path / "inside" / "a.zip", "b.xml", name)
+    with pytest.raises(CorrectionError, match="leads out of it"):
         names(path)
     assert [p.name for p in tmp_path.iterdir()] == ["inside"]
 
@@ -80,3 +80,7 @@ def test_what_is_none_is_told(tmp_path):
     path = packed(tmp_path / "b.zip", "task-1-annotation-1-by-1-tag-car-0.png")
     with pytest.raises(CorrectionError, match="masks as pictures name no categories"):
         names(path)
+
+
+def test_names_with_colons_are_names(tmp_path):
+    assert names(packed(tmp_path / "a.zip", "day/12:30.xml")) == ["day/12:30.xml"]

@@ -304,3 +304,38 @@ def test_settings_that_make_no_sense_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             PictureSettings(**options)
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_the_colour_that_a_png_of_16_bits_calls_transparent_is_white(colours):
+    values = np.full((2, 3, colours), 5000, ">u2")
+    values[0, 0], values[0, 1] = 0, 65_535
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 3, 2, 16, 2 if colours == 3 else 0, 0, 0, 0)),
+        (b"tRNS", struct.pack(">H", 0) * colours),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks
+    )
+    assert load_image(data)[0, :, 0].tolist() == [255, 255, round(5000 / 257)]
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, np.finfo(np.float32).min])
+def test_floats_without_a_value_are_black_and_told(nothing):
+    values = np.linspace(0, 1, 35, dtype=np.float32).reshape(5, 7)
+    values[0, 0] = nothing
+    picture = read_picture(tiff(values))
+    assert picture.pixels[..., 0].tolist()[0][:2] == [0, round(255 / 34)]
+    assert "2.9 % have no value" in " ".join(picture.notes)
+
+
+def test_a_tiff_of_complex_numbers_is_refused():
+    with pytest.raises(UnreadableImageError, match="TIFF of complex64"):
+        load_image(tiff(np.ones((4, 4), np.complex64)))
+
+
+def test_arrays_of_the_other_byte_order_are_the_same():
+    assert np.array_equal(load_image(COLOURS.astype(">u2")), load_image(COLOURS.astype("<u2")))

@@ -140,3 +140,8 @@ def test_names_of_pngs_pair_but_do_not_contradict_ids():
     assert found(bare(_1="b.png", _2="a.png"), truth)[1] == [(2, 1), (1, 2)]
     assert found(bare(_1="mask1.png", _2="mask2.png"), truth) == ("image id", [(1, 1), (2, 2)])
     assert found(bare(_7="b.png", _8="a.png"), truth)[1] == [(8, 1), (7, 2)]
+
+
+def test_a_truth_without_images_is_said_to_have_none():
+    with pytest.raises(ValueError, match="the ground truth lists no image"):
+        pair_images(numbered("a.jpg"), [])

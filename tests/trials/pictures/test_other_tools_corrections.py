@@ -3,12 +3,15 @@
 The files are written as these tools' exports are, not by our own writers.
 """
 
+import base64
+import io
 import json
 import shutil
 import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from panoptic.cli import main
 from panoptic.dataset.resumable_labelling import label_dataset
@@ -117,6 +120,15 @@ def test_a_skipped_task_leaves_the_label_as_it_was(out, tmp_path, capsys):
     assert correct(out, KEY, write(tmp_path / "e.json", [skipped])) == 1
     assert "skipped" in capsys.readouterr().err
     assert label_of(out, KEY) == before
+
+
+def test_a_region_of_another_page_of_a_task_was_drawn_on_the_first(out, tmp_path, capsys):
+    size = size_of(out, KEY)
+    for page, code in ((1, 1), (0, 0)):
+        results = [all_of(size, "sea") | {"item_index": page}]
+        path = write(tmp_path / "e.json", [task(KEY, [annotation(1, results)])])
+        assert correct(out, KEY, path) == code
+    assert "it is of picture 1 (from 0) of a task of several" in capsys.readouterr().err
 
 
 def test_a_skipped_annotation_does_not_count_though_it_is_the_latest(out, tmp_path, capsys):
@@ -491,6 +503,37 @@ def test_a_folder_of_labelme_is_taken_whole(out, tmp_path):
     for key in ("b/0000", "a/0001"):
         assert label_of(out, key)[0] == "corrected"
         assert categories(label_of(out, key)[1]) == ["box"]
+
+
+# -- claims of small files --------------------------------------------------------------------
+
+
+def bomb_of_labelme(size):
+    stream = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(stream, "PNG")
+    mask = base64.b64encode(stream.getvalue()).decode("ascii")
+    shape = {"label": "box", "points": [[0, 0], [19_999, 19_999]], "shape_type": "mask"}
+    return json.dumps(labelme("a--0001.png", size, [{**shape, "mask": mask}]))
+
+
+def bomb_of_cvat(size):
+    mask = (
+        '<mask label="box" rle="0, 1000000000000" left="0" top="0" width="1000000" '
+        'height="1000000" z_order="0"/>'
+    )
+    return cvat([cvat_image(0, "a--0001.png", size, mask)])
+
+
+@pytest.mark.parametrize(("name", "bomb"), [("a.json", bomb_of_labelme), ("a.xml", bomb_of_cvat)])
+def test_a_mask_that_no_memory_holds_ended_all_corrections(out, tmp_path, capsys, name, bomb):
+    size = size_of(out, KEY)
+    write(tmp_path / "in" / name, bomb(size))
+    other = labelme("b--0000.png", size_of(out, "b/0000"), [labelme_box("box", 0, 0, 5, 5)])
+    write(tmp_path / "in" / "b--0000.json", other)
+    assert main(["review", str(out), "--corrections", str(tmp_path / "in")]) == 1
+    assert "leads out of the picture" in capsys.readouterr().err
+    assert label_of(out, KEY)[0] is None
+    assert label_of(out, "b/0000")[0] == "corrected"
 
 
 # -- COCO -------------------------------------------------------------------------------------

@@ -64,3 +64,40 @@ def test_a_key_that_was_there_twice_lost_the_first(tmp_path):
     path.write_text("things: [car]\nthings: [dog]\n")
     with pytest.raises(ValueError, match="'things' is there twice"):
         Vocabulary.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("car, person, road\n", "one line with commas"),
+        ("# my classes\ncar\n", "reads like a remark"),
+        ("0 car\n1 person\n", "lines are numbered"),
+        ("0: car\n1: person\n", "lines are numbered"),
+    ],
+)
+def test_lines_with_more_than_a_name_were_asked_for_as_they_stand(tmp_path, text, said):
+    path = tmp_path / "classes.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=said):
+        Vocabulary.from_file(path)
+    path.write_text("car\n2 pence\n")
+    assert [c.name for c in Vocabulary.from_file(path)] == ["car", "2 pence"]
+
+
+def test_the_names_that_darknet_and_cvat_write_were_refused(tmp_path):
+    path = tmp_path / "obj.names"
+    path.write_text("car\nperson\n")
+    assert [c.name for c in Vocabulary.from_file(path)] == ["car", "person"]
+
+
+def test_a_category_without_isthing_among_others_became_a_thing_without_a_word(tmp_path):
+    path = tmp_path / "c.json"
+    listed = [{"id": 1, "name": "car", "isthing": 1}, {"id": 2, "name": "sky"}]
+    path.write_text(json.dumps({"categories": listed}))
+    with pytest.warns(UserWarning, match="'isthing' is missing there: sky"):
+        Vocabulary.from_file(path)
+
+
+def test_an_id_that_no_file_holds_was_taken():
+    with pytest.raises(ValueError, match="must be below 2,147,483,647"):
+        Vocabulary.from_coco([{"id": 10**30, "name": "car"}])
