@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import warnings
@@ -149,8 +150,8 @@ def run(
     writing = RecordSettings(_formats(formats), checkpoint_every, limit, sa_v_every)
     if both_ways and limit is not None:
         raise ValueError("--both-ways goes through whole clips: leave --limit out")
-    if fps is not None and fps <= 0:
-        raise ValueError(f"--fps must be above 0, got {fps:g}")
+    if fps is not None and not 0 < fps < math.inf:
+        raise ValueError(f"--fps must be above 0 and finite, got {fps:g}")
     models = settle(models)
 
     with ProgressBar("frames") as bar, _told(bar) as problems:
@@ -304,11 +305,13 @@ def _look(
                 given.append(GivenClip(ClipPlace(os.path.abspath(clip), reopen().name), reopen))
         except FramesError as error:
             errors.append(error)
-    if not given:
+    if not given and len(errors) == 1:
         raise errors[0]
     for text in map(str, errors):
         problems.append(text)
         bar.say(f"panoptic video: left out: {text}")
+    if not given:
+        raise FramesError(f"none of the {len(clips)} clips can be read, see above")
     return given
 
 

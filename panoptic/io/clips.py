@@ -130,7 +130,7 @@ class VideoInput:
         """
         paths = self.source.paths if isinstance(self.source, PictureFrames) else None
         for names in ([p.stem for p in paths or ()], [p.name for p in paths or ()]):
-            if len({name.casefold() for name in names}) == len(names) and _is_unicode(names):
+            if len({name.casefold() for name in names}) == len(names) and is_unicode(names):
                 return tuple(names)
         return ()
 
@@ -320,7 +320,8 @@ class JoinedFrames:
                 yield begin + index, frame
 
 
-def _is_unicode(names: Sequence[str]) -> bool:
+def is_unicode(names: Sequence[str]) -> bool:
+    """Whether JSON files can hold these names."""
     try:
         "".join(names).encode()
     except UnicodeEncodeError:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from panoptic.io.images import Picture, read_picture
+from panoptic.io.images import FIRST_TAKEN, Picture, read_picture
 from panoptic.io.picture_settings import PictureSettings
 from sam2core.errors import FramesWarning
 
@@ -63,9 +64,12 @@ class FrameReader:
         return read_picture(picture, settings, name)
 
     def _tell(self, picture: Any, read: Picture) -> None:
-        if read.notes and not self._told:
+        notes = read.notes
+        if isinstance(picture, Image.Image):  # all of its frames come, one after the other
+            notes = tuple(note for note in notes if FIRST_TAKEN not in note)
+        if notes and not self._told:
             self._told = True
-            log.warning("%s", read.notes[0] if len(read.notes) == 1 else "; ".join(read.notes))
+            log.warning("%s", "; ".join(notes))
         chosen = self.settings.stretch in ("auto", "minmax")  # percentiles are there to cut off
         if read.clipped and chosen and not self._warned:
             self._warned = True

@@ -59,6 +59,10 @@ class Picture:
     clipped: float = 0.0
 
 
+FIRST_TAKEN = "the first is taken: `panoptic video` takes all"
+"""Told of a picture that moves, where a still is asked for."""
+
+
 def load_image(
     source: ImageLike,
     *,
@@ -171,8 +175,7 @@ def _decode(picture: Image.Image, settings: PictureSettings, label: str) -> Pict
     check_size(*picture.size, settings, label)
     notes: tuple[str, ...] = ()
     if getattr(picture, "tell", int)() == 0 and (count := pictures_in(picture)) > 1:
-        notes = (f"{label} holds {count} pictures, and the first is taken: `panoptic video` takes "
-                 "all",)  # fmt: skip
+        notes = (f"{label} holds {count} pictures, and {FIRST_TAKEN}",)
     declared = declared_range(picture)
     try:
         picture.load()

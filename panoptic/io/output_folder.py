@@ -149,15 +149,18 @@ def replaced_folder(folder: Path, command: str, *, overwrite: bool | None = None
 
     With ``overwrite``, what ``command`` or another wrote there earlier goes, and what others put
     there is carried over into the new one. After an error all is as it was. Raises as
-    ``output_folder`` does, and ``OutputError`` where a file that was carried over is in the way.
+    ``output_folder`` does, ``DatasetError`` as well while somebody writes into a folder below, and
+    ``OutputError`` where a file that was carried over is in the way.
     """
     folder = behind_link(folder)  # so that one lock serves all names of it
     with only_one(folder.parent, "writing", f".{folder.name}{RUN}"):
         record = OutputRecord()
         if folder.exists():
             record = _check(folder, command, None, overwrite, ())
+            _require_idle(folder)
         with whole_folder(folder) as building:
             yield building
+            _require_idle(folder)
             ours = OutputRecord(
                 files={relative(building, p): command for p in _files_in(building)},
                 commands={command},
@@ -225,6 +228,14 @@ def _check(
         f"{_written_by(record)}{nothing}. Choose another folder"
         + _options(resume if command in record.commands else None, overwrite)
     )
+
+
+def _require_idle(folder: Path) -> None:
+    """Raises ``DatasetError`` while somebody writes into a folder or one below it: what they write
+    from now on would go into files that nobody finds any more."""
+    for lock in sorted(folder.rglob(RUN)):
+        with only_one(lock.parent, "writing into"):
+            pass
 
 
 def _held(root: Path) -> list[str]:

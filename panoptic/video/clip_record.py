@@ -10,17 +10,19 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from panoptic.formats.video_formats import VIDEO_FORMATS
 from panoptic.formats.video_output import VideoInfo
-from panoptic.io.clips import VideoInput
+from panoptic.io.clips import VideoInput, is_unicode
 from panoptic.io.files import file_hash, read_json, write_json
 from panoptic.video.resume_points import Request, what_changed
+from sam2core.errors import FramesError
 from sam2core.frames import PictureFrames
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,17 @@ class ClipRecord:
 
 @dataclass(frozen=True)
 class ClipPlace:
-    """Where a clip is, and what it is called there."""
+    """Where a clip is, and what it is called there. ``FramesError`` for a place whose name no
+    record can hold."""
 
     source: str | None
     stem: str
+
+    def __post_init__(self) -> None:
+        if self.source is not None and not is_unicode([self.source]):
+            raise FramesError(
+                f"{self.source}: the name isn't Unicode, and results are named after it: rename it"
+            )
 
 
 def records(folder: Path) -> Iterator[tuple[str, ClipRecord]]:
@@ -182,11 +191,25 @@ def identity_of(video: VideoInput, frames: int) -> str | None:
     Of a folder of pictures it is that of those pictures, so that others may come or be repaired; of
     a file that of all of it; None where there is nothing to compare.
     """
+    # Sizes don't tell pictures apart that aren't compressed, such as BMPs: their contents do.
     paths = video.source.paths if isinstance(video.source, PictureFrames) else None
     if video.identity is None or paths is None:
         return video.identity
-    listed = [[p.name, p.stat().st_size if p.exists() else None] for p in paths[:frames]]
+    listed = [[p.name, _content(p)] for p in paths[:frames]]
     return hashlib.blake2b(json.dumps(listed).encode(), digest_size=16).hexdigest()
+
+
+def _content(path: Path) -> str | None:
+    try:
+        found = path.stat()
+        return _content_of(path, found.st_size, found.st_mtime_ns)
+    except OSError:
+        return None
+
+
+@cache  # compared at each checkpoint, so that each picture is read once
+def _content_of(path: Path, size: int, time_ns: int) -> str:
+    return file_hash(path)
 
 
 def _path(folder: Path, name: str) -> Path:

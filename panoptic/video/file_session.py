@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from panoptic.errors import OutputError
 from panoptic.formats.video_formats import DEFAULT_FORMATS
 from panoptic.io import progress as progress_bars
 from panoptic.io.clips import VideoInput
@@ -26,6 +27,7 @@ from panoptic.video.tell_tracker import tell
 from panoptic.video.write_session import write_session
 from panoptic.video.written_labels import WrittenLabels
 from prompts import Category, Vocabulary
+from sam2core.arrays import as_id
 
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
@@ -199,7 +201,7 @@ class FileSession(KeptSession):
         the same frame and segment add to each other. ``KeyError`` for a segment that isn't in this
         video, ``ValueError`` for a point outside of the frame.
         """
-        frame, segment = int(frame), int(segment)
+        frame, segment = as_id(frame, "frame"), as_id(segment, "segment")
         name = f"click on segment {segment} in frame {frame}"
         self._do(name, lambda draft: self._hand.click(draft, frame, segment, point, positive))
         return self.frame(frame)
@@ -214,7 +216,7 @@ class FileSession(KeptSession):
         ``ValueError`` for a box without area in the frame or a category that isn't in the
         vocabulary.
         """
-        frame, found = int(frame), self._category(category)
+        frame, found = as_id(frame, "frame"), self._category(category)
         name = f"box of {found.name} in frame {frame}"
         self._do(name, lambda draft: self._hand.add_box(draft, frame, box, found))
         return self.frame(frame)
@@ -225,25 +227,28 @@ class FileSession(KeptSession):
         What becomes stuff that is in the video already becomes part of that, and the id is that of
         the whole.
         """
-        found = self._category(category)
+        segment, found = as_id(segment, "segment"), self._category(category)
         name = f"segment {segment} is {found.name}"
-        return self._do(name, lambda draft: self._hand.relabel(draft, int(segment), found))
+        return self._do(name, lambda draft: self._hand.relabel(draft, segment, found))
 
     def join(self, segment: int, into: int) -> int:
         """Say that a segment is part of another one, or the same seen again: they are one, in all
         frames, with the id and the category of ``into``. Returns that id."""
+        segment, into = as_id(segment, "segment"), as_id(into, "into")
         name = f"segment {segment} is part of {into}"
-        return self._do(name, lambda draft: self._hand.join(draft, int(segment), int(into)))
+        return self._do(name, lambda draft: self._hand.join(draft, segment, into))
 
     def remove(self, segment: int) -> None:
         """Take a segment out of all frames. :meth:`restore` brings it back."""
-        self._do(f"remove {segment}", lambda draft: self._hand.remove(draft, int(segment)))
+        segment = as_id(segment, "segment")
+        self._do(f"remove {segment}", lambda draft: self._hand.remove(draft, segment))
 
     def restore(self, segment: int) -> int:
         """Bring back a segment that was removed; returns its id, or that of the stuff of its
         category that there is by now. ``KeyError`` if it isn't removed."""
+        segment = as_id(segment, "segment")
         name = f"restore {segment}"
-        return self._do(name, lambda draft: self._hand.restore(draft, int(segment)))
+        return self._do(name, lambda draft: self._hand.restore(draft, segment))
 
     def propagate(self, progress: bool | Progress = True) -> CorrectedFrames:
         """Bring what was corrected since the last call into the frames around; gives those.
@@ -271,8 +276,15 @@ class FileSession(KeptSession):
         at, by format.
 
         ``folder`` appears whole or not at all. It must be new or empty; with ``overwrite`` it takes
-        the place of what panoptic wrote there. ``OutputError`` where it can't.
+        the place of what panoptic wrote there. ``OutputError`` where it can't, as where the session
+        itself is kept.
         """
+        kept, target = self.folder, Path(folder).resolve()
+        if kept is not None and kept.resolve().is_relative_to(target):
+            raise OutputError(
+                f"the session itself is kept in {str(kept)!r}: choose another folder than "
+                f"{str(folder)!r} for what is written"
+            )
         return write_session(
             *(Path(folder), self.video, self.vocabulary, formats, overwrite),
             *(self.frames(), self.labelled, progress),
@@ -291,4 +303,4 @@ class FileSession(KeptSession):
             category = category.id
         if isinstance(category, str):
             return self.vocabulary.by_name(category)
-        return self.vocabulary.by_id(category)
+        return self.vocabulary.by_id(as_id(category, "category"))

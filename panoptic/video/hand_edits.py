@@ -202,6 +202,8 @@ def _seed(recording: LayerStore, id: int, frame: int, correction: HandCorrection
 
 
 def _point(point: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
+    if len(point) != 2:
+        raise ValueError(f"a point is x, y, got {list(point)}")
     (height, width), (x, y) = size, (float(point[0]), float(point[1]))
     if not (0 <= x < width and 0 <= y < height):
         raise ValueError(f"the point ({x:g}, {y:g}) is outside of the frame, {width} x {height}")

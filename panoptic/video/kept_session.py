@@ -161,7 +161,8 @@ class KeptSession:
 
         :meth:`open` goes on with it, what can be undone included. A session that has a folder
         already is saved with every step; it moves on to another one if that is given, and the first
-        one stays as it is. ``OutputError`` for a folder that holds something else.
+        one stays as it is. ``OutputError`` for a folder that holds something else, be it this
+        session with other edits, and ``DatasetError`` while that is open.
         """
         now = self._now
         target = now.disk.folder if folder is None else Path(folder)
@@ -170,7 +171,7 @@ class KeptSession:
         if now.disk.folder is not None and target.resolve() == now.disk.folder.resolve():
             self._write_tracker()
             return target
-        if not self._is_ours(target):
+        if not (self._is_ours(target) and now.disk.continues(target)):
             require_empty(target)
         now.disk.copy(target, self._header, now.state.session, self.labelled)
         disk = SessionFolder(target)

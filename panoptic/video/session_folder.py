@@ -156,6 +156,16 @@ class SessionFolder:
             if frames:
                 _save_tracker(building / TRACKER, session, frames)
 
+    def continues(self, folder: Path) -> bool:
+        """Whether a folder has nothing but an earlier copy of this session, whose steps are all
+        among these. ``DatasetError`` while another one has it."""
+        with only_one(folder, "correcting the session in"):
+            known = {HEADER, LAYERS, JOURNAL, TRACKER}
+            if any(p.name not in known and not is_lock(p.name) for p in folder.iterdir()):
+                return False
+            journal = folder / JOURNAL
+            return journal.is_file() and self._read_journal().startswith(journal.read_bytes())
+
     def append(self, step: Step, version: int) -> None:
         """A step is done once this returns; if it is interrupted, the number can be given anew."""
         line = json.dumps({"version": version, **step.plain()}) + "\n"

@@ -33,6 +33,8 @@ def write_session(
     where a format can't hold all of them."""
     if not count:
         raise ValueError("there are no labelled frames to write yet: iterate over run() first")
+    if not formats:
+        raise ValueError(f"say which formats to write: {', '.join(VIDEO_FORMATS)}")
     unknown = [name for name in formats if name not in VIDEO_FORMATS]
     if unknown:
         raise ValueError(f"no format {unknown[0]!r}; there are {', '.join(VIDEO_FORMATS)}")

@@ -14,6 +14,7 @@ from panoptic.formats.vipseg import VipsegVideos
 from panoptic.io.clips import VideoInput
 from panoptic.results.frame import Event
 from panoptic.results.segmentation import PanopticSegmentation
+from panoptic.video.clip_record import ClipRecord, identity_of
 from panoptic.video.layer_store import StoredFrame
 from panoptic.video.mask_layers import Layer, Layers
 from prompts import Category, Vocabulary
@@ -49,6 +50,13 @@ class WrittenLabels:
         if frames > count:
             raise ValueError(
                 f"{str(root)!r} has {frames} frames of {clip.name!r}, which has {count}"
+            )
+        known = ClipRecord.load(folder, clip.name)
+        now = None if known is None else identity_of(clip, known.frames)
+        if known is not None and None not in (known.identity, now) and known.identity != now:
+            raise ValueError(
+                f"{str(folder)!r} was labelled from {known.source or clip.name!r}, and the clip is "
+                "another one, or changed since: give the clip that was labelled"
             )
         words = Vocabulary.from_categories(
             Category(c.id, c.name, c.is_thing) for c in videos.categories.values()

@@ -146,3 +146,27 @@ def test_an_id_is_never_given_to_another_segment():
         label(session, 7)
         new = set(session.segments) - before
         assert all(id > undone + 1 for id in new), list(itertools.chain(new))
+
+
+@pytest.mark.parametrize("wrong", [1.5, True, "1", None])
+def test_what_is_no_id_is_refused_by_name(wrong):
+    """1.5 and True were taken for 1, and the edit was of another segment than was meant."""
+    with small_session(frames=2) as session:
+        calls = [
+            lambda: session.click(0, wrong, (5, 5)),
+            lambda: session.click(wrong, things(session)[0], (5, 5)),
+            lambda: session.add_box(wrong, (5, 5, 20, 20), OTHER_THING),
+            lambda: session.relabel(wrong, OTHER_THING),
+            lambda: session.join(wrong, things(session)[0]),
+            lambda: session.join(things(session)[0], wrong),
+            lambda: session.remove(wrong),
+            lambda: session.restore(wrong),
+        ]
+        for call in calls:
+            with pytest.raises(ValueError, match="must be a whole number"):
+                call()
+        with pytest.raises(ValueError, match="a point is x, y"):
+            session.click(0, things(session)[0], (5, 5, 1))
+        with pytest.raises(ValueError, match="must be a whole number"):
+            session.relabel(things(session)[0], True)
+        assert not session.undoable

@@ -94,3 +94,11 @@ def test_memory_before_the_first_frame_does_not_grow_with_the_clips(tmp_path):
     opened += [VideoInput.of(path) for _ in range(20)]
     assert held() - before < 20, "a megabyte a clip; a frame has three"
     assert len(opened) == 23
+
+
+def test_nobody_is_told_to_do_what_is_being_done(tmp_path, caplog):
+    """Of each frame of a GIF it was said that only the first is taken."""
+    pages = [Image.fromarray(frame) for frame in FRAMES]
+    pages[0].save(tmp_path / "walk.gif", save_all=True, append_images=pages[1:])
+    assert len(frames_of(tmp_path / "walk.gif")) == 3
+    assert "the first is taken" not in caplog.text

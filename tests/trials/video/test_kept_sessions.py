@@ -272,3 +272,56 @@ def test_labels_that_are_not_of_the_clip_are_refused_by_name(labelled, tmp_path)
         path.unlink()
     with pytest.raises(ValueError, match="8 frames of 'clip', which has 4"):
         pipeline.open_labels(out, short)
+
+
+def test_labels_of_another_clip_of_the_same_name_and_size_are_refused(labelled, tmp_path):
+    out, clip = labelled
+    other = tmp_path / "elsewhere" / clip.name
+    shutil.copytree(clip, other)
+    last = sorted(other.iterdir())[-1]
+    Image.fromarray(255 - np.asarray(Image.open(last))).save(last)
+    with pytest.raises(ValueError, match="the clip is another one, or changed since"):
+        small_pipeline().open_labels(out, other)
+
+
+@pytest.mark.parametrize("target", ["out/session", "out"])
+def test_what_is_written_never_takes_the_place_of_the_session_itself(tmp_path, target):
+    """It took the files along that the session was written to: later edits were lost."""
+    folder = tmp_path / "out" / "session"
+    with small_session(folder, frames=3) as session:
+        with pytest.raises(OutputError, match="the session itself is kept in"):
+            session.write(tmp_path / target, ["vipseg"], overwrite=True, progress=False)
+        removed = things(session)[0]
+        session.remove(removed)
+    with small_pipeline().open_session(folder, small_clip().frames) as session:
+        assert set(session.edits.removed) == {removed}
+
+
+def test_a_session_that_another_one_has_open_is_not_replaced(tmp_path):
+    """Neither by what is written around it, nor by saving an earlier copy of it there."""
+    first, folder = tmp_path / "first", tmp_path / "out" / "session"
+    with small_session(first, frames=3) as session:
+        session.save(folder)
+        session.save(tmp_path / "third")
+        with small_pipeline().open_session(folder, small_clip().frames) as other:
+            with pytest.raises(DatasetError, match="writing into"):
+                session.write(tmp_path / "out", ["vipseg"], overwrite=True, progress=False)
+            with pytest.raises(DatasetError, match="correcting the session"):
+                session.save(folder)
+            removed = things(other)[0]
+            other.remove(removed)
+        with pytest.raises(OutputError, match="there is a session"):
+            session.save(folder)  # it has an edit that this one hasn't
+        assert session.save(first) == first
+    with small_pipeline().open_session(folder, small_clip().frames) as session:
+        assert set(session.edits.removed) == {removed}
+
+
+def test_saving_leaves_what_others_put_into_the_folder(tmp_path):
+    folder = tmp_path / "session"
+    with small_session(folder, frames=2) as session:
+        session.write(folder / "corrected", ["vipseg"], progress=False)
+        session.save(tmp_path / "another")
+        with pytest.raises(OutputError, match="there is a session"):
+            session.save(folder)
+    assert (folder / "corrected" / "vipseg" / "pred.json").exists()

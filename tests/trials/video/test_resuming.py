@@ -213,3 +213,38 @@ def test_frames_that_come_to_a_folder_later_are_labelled(label, clip, tmp_path):
     assert label(clip, *WORDS, "--format", "davis", "--resume") == 0
     assert label(clip, *WORDS, "--format", "davis", out="whole") == 0
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_pictures_that_are_not_compressed_are_known_by_what_they_show(label, tmp_path, capsys):
+    """All BMPs of one size are of one length: another clip passed for the one that was labelled."""
+
+    def bitmaps(place, seed):
+        folder = write_clip(tmp_path / "clips" / place / "drive", seed)
+        for path in list(folder.iterdir()):
+            Image.open(path).save(path.with_suffix(".bmp"))
+            path.unlink()
+        return folder
+
+    clip, other = bitmaps("a", 0), bitmaps("b", 1)
+    assert label(clip, *WORDS, "--format", "davis") == 0
+    before = results(tmp_path / "out")
+    assert label(other, *WORDS, "--format", "davis", "--resume") == 0  # a clip by itself
+    assert (tmp_path / "out" / "davis" / "drive-2").is_dir()
+    shutil.copy(other / "2.bmp", clip / "2.bmp")
+    capsys.readouterr()
+    assert label(clip, *WORDS, "--format", "timeline", "--resume") == 2
+    assert "drive: what is there was made otherwise: the clip itself" in capsys.readouterr().err
+    assert before.items() < results(tmp_path / "out").items()
+
+
+def test_every_clip_that_cannot_be_read_is_named(label, clip, tmp_path, capsys):
+    (tmp_path / "empty.mp4").touch()
+    nameless = tmp_path / "drive\udcff"
+    shutil.copytree(clip, nameless)
+    assert label(tmp_path / "empty.mp4", tmp_path / "gone.mp4", nameless, *WORDS) == 2
+    told = capsys.readouterr().err
+    assert "empty.mp4: can't be read as a video (it is empty)" in told
+    assert "gone.mp4: no such file" in told
+    assert "the name isn't Unicode" in told
+    assert label(clip, *WORDS, "--fps", "nan") == 2
+    assert "--fps must be above 0 and finite" in capsys.readouterr().err
