@@ -82,10 +82,8 @@ class VideoTracker:
         return {**at, "objects": self._objects.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`state` was taken; what was tracked here before is forgotten.
-
-        The frame at hand then is in no memory: a stream can be prompted again after its next step.
-        """
+        """Go on where :meth:`state` was taken; what was tracked here before is forgotten. The frame
+        at hand then is in no memory: a stream can be prompted again after its next step."""
         bank, device = self.settings.bank, self.model.device
         self._objects = TrackedObjects.from_state(state["objects"], bank, device)
         self._index, self._reverse = int(state["index"]), bool(state["reverse"])
@@ -231,8 +229,8 @@ class VideoTracker:
     def stream(self, frames: Any) -> Iterator[TrackedFrame]:
         """:meth:`step` for every frame of an iterator, reading and resizing ahead.
 
-        Prompt objects whenever a frame has been given: it is the one at hand, and the next ones
-        follow. ``frames`` may also be whatever :func:`~sam2core.frames.open_frames` takes.
+        Prompt objects whenever a frame has been given: it is the one at hand. ``frames`` may also
+        be whatever :func:`~sam2core.frames.open_frames` takes.
         """
         source = IterFrames(frames) if isinstance(frames, Iterator) else open_frames(frames)
         for _, size, pixels in self._read_ahead(source.frames()):

@@ -130,3 +130,10 @@ def test_a_cycle_is_found_however_it_is_imported(text):
     known = {"panoptic": ast.parse(""), "panoptic.a": ast.parse(text)}
     known["panoptic.b"] = ast.parse("from panoptic.a import y")
     assert cycles(graph(known)) == [["panoptic.a", "panoptic.b"]]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_can_be_read_in_one_go(package):
+    root = ROOT / package
+    lines = {path: len(path.read_text().splitlines()) for path in root.rglob("*.py")}
+    assert {str(path.relative_to(root)): n for path, n in lines.items() if n > 350} == {}

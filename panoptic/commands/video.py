@@ -36,8 +36,7 @@ VIDEO = "Video"
 HEAD = ("video", "frames", "pixels", "things", "stuff", "cuts", "unlabelled", "frames/s")
 EPILOG = """\
 A CLIP is a video file, a folder of pictures, or the number of a camera (0 is the first; Ctrl-C
-ends it). What cannot be read, resumed or written is named, and the rest goes on; the exit code is
-then 1.
+ends it). What cannot be read, resumed or written is named, the rest goes on; the exit code is 1.
 
 Formats, each in a folder of its own in DIR, all of them written while it runs:
 

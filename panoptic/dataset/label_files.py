@@ -23,7 +23,7 @@ from pathlib import Path
 
 from panoptic.dataset.label_marks import is_whole, mark_of
 from panoptic.dataset.tasks import CorrectionFile
-from panoptic.errors import CocoFormatError, DatasetError
+from panoptic.errors import CocoFormatError, DatasetError, OutputError
 from panoptic.formats.coco_panoptic import CocoPanoptic, save_result
 from panoptic.io.files import to_disk, whole_file
 from panoptic.io.sources.base import Kind
@@ -161,6 +161,15 @@ def _load(path: Path, what: str, advice: str) -> PanopticSegmentation:
         raise DatasetError(
             f"the {what} {str(path)!r} is gone or damaged; {advice} ({error})"
         ) from error
+
+
+def unwritable(files: LabelFiles, error: OSError) -> OutputError:
+    """What to say where labels can't be written."""
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"labels can't be written to {str(files.root)!r}: {reason}. What is there is good; the "
+        "same command goes on from it when this is mended"
+    )
 
 
 def _also_as(path: Path, other: Path) -> None:

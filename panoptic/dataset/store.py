@@ -37,9 +37,8 @@ _VERDICT_SECONDS = 30.0  # that a verdict waits for another's, which takes well 
 
 
 class DatasetStore:
-    """Labels, manifest and verdicts of a labelled data set.
+    """Labels, manifest and verdicts of a data set that ``panoptic dataset`` wrote, or is writing.
 
-    ``DatasetStore.open(folder)`` opens one that ``panoptic dataset`` wrote (or is writing).
     Nothing is held in memory: ``items`` reads from the manifest as it goes.
     """
 
@@ -61,8 +60,7 @@ class DatasetStore:
         ``pictures`` is the folder in which the pictures are now, if they were moved since they
         were labelled: they are found there by their names, and told by their contents.
         """
-        root = Path(out)
-        moved = None if pictures is None else MovedPictures(pictures)
+        root, moved = Path(out), None if pictures is None else MovedPictures(pictures)
         store = cls(root, Manifest(root / MANIFEST), moved)
         if store.manifest.get_meta("vocabulary") is None:
             raise DatasetError(f"{str(root)!r} is no labelled data set yet: its run never began")

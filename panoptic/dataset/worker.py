@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from panoptic.dataset.label_files import LabelFiles
+from panoptic.dataset.label_files import LabelFiles, unwritable
 from panoptic.dataset.label_marks import mark_of
 from panoptic.dataset.tasks import Outcome, SegmentRecord, Task, mean_quality
 from panoptic.errors import DatasetError, ImageError, OutputError
@@ -63,10 +63,8 @@ class _File:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Pictures, decoded, that go through the models together; or a video; and what is broken.
-
-    One with nothing in it asks for all that is finished to be told.
-    """
+    """Pictures, decoded, that go through the models together; or a video; and what is broken. One
+    with nothing in it asks for all that is finished to be told."""
 
     tasks: tuple[tuple[Task, str], ...] = ()
     pictures: tuple[np.ndarray, ...] = ()
@@ -341,14 +339,6 @@ def _bare(result: PanopticSegmentation) -> PanopticSegmentation:
     object.__setattr__(bare, "image", None)
     object.__setattr__(bare, "explanation", None)
     return bare
-
-
-def unwritable(files: LabelFiles, error: OSError) -> OutputError:
-    reason = error.strerror or str(error)
-    return OutputError(
-        f"labels can't be written to {str(files.root)!r}: {reason}. What is there is good; the "
-        "same command goes on from it when this is mended"
-    )
 
 
 def _failure(task: Task, error: Exception, start: float) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from panoptic.errors import CocoFormatError
@@ -71,3 +72,20 @@ def is_integer(value: Any) -> bool:
 def _short(entry: Any) -> str:
     text = repr(entry)
     return text if len(text) <= 120 else text[:119] + "…"
+
+
+def png_folder_of(json_path: Path, content: Mapping[str, Any]) -> Path:
+    """COCO's own place of the PNGs, or the JSON's where a single result lies in a pair of files."""
+    of_many, of_one = json_path.with_suffix(""), json_path.parent
+    if not of_many.is_dir():
+        return of_one
+    name = f"{json_path.stem}.png"
+    is_pair = [a.get("file_name") for a in content["annotations"] if isinstance(a, dict)] == [name]
+    if not is_pair or not (of_one / name).is_file():
+        return of_many
+    if (of_many / name).is_file():
+        raise CocoFormatError(
+            f"{str(json_path)!r} may mean {str(of_one / name)!r} or {str(of_many / name)!r}: give "
+            "the folder of its PNGs"
+        )
+    return of_one

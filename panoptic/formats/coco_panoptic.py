@@ -20,7 +20,13 @@ import numpy as np
 from PIL import Image
 
 from panoptic.errors import CocoFormatError
-from panoptic.formats.coco_checks import by_id, check_annotation, check_category, flag
+from panoptic.formats.coco_checks import (
+    by_id,
+    check_annotation,
+    check_category,
+    flag,
+    png_folder_of,
+)
 from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.image_ids import ImageIds, image_entry
 from panoptic.formats.writers import JsonLists, close_coco
@@ -138,8 +144,8 @@ class CocoPanopticWriter:
 
     def close(self) -> Path:
         """Writes the JSON and returns its path."""
-        content = _content(self._images, self._annotations, self._categories)
         self.png_folder.mkdir(parents=True, exist_ok=True)
+        content = _content(self._images, self._annotations, self._categories)
         write_json(self._place(self.json_path), content)
         return self.json_path
 
@@ -193,11 +199,8 @@ class CocoPanoptic:
 
     @classmethod
     def open(cls, json_path: str | Path, png_folder: str | Path | None = None) -> CocoPanoptic:
-        """Reads the JSON. The PNG folder is the JSON's name without ``.json``, as COCO has it,
-        or else the folder that the JSON lies in.
-
-        Raises ``CocoFormatError`` if a field is missing, and ``FileNotFoundError``.
-        """
+        """Reads the JSON. The PNG folder is the JSON's name without ``.json``, as COCO has it, or
+        else the JSON's own. ``CocoFormatError`` if a field is missing, ``FileNotFoundError``."""
         json_path = Path(json_path)
         try:
             content = read_json(json_path)
@@ -207,7 +210,7 @@ class CocoPanoptic:
             raise CocoFormatError(str(error)) from error
         if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
             raise CocoFormatError(f"{str(json_path)!r} has no list 'annotations'")
-        png_folder = _png_folder(json_path, content) if png_folder is None else Path(png_folder)
+        png_folder = png_folder_of(json_path, content) if png_folder is None else Path(png_folder)
         if not png_folder.is_dir():
             raise FileNotFoundError(f"the PNG folder {str(png_folder)!r} does not exist")
         try:
@@ -283,23 +286,6 @@ class CocoPanoptic:
             quality=info.get("quality"),
             is_crowd=flag(info, "iscrowd", False),
         )
-
-
-def _png_folder(json_path: Path, content: Mapping[str, Any]) -> Path:
-    """COCO's own place of the PNGs, or the JSON's where a single result lies in a pair of files."""
-    of_many, of_one = json_path.with_suffix(""), json_path.parent
-    if not of_many.is_dir():
-        return of_one
-    name = f"{json_path.stem}.png"
-    is_pair = [a.get("file_name") for a in content["annotations"] if isinstance(a, dict)] == [name]
-    if not is_pair or not (of_one / name).is_file():
-        return of_many
-    if (of_many / name).is_file():
-        raise CocoFormatError(
-            f"{str(json_path)!r} may mean {str(of_one / name)!r} or {str(of_many / name)!r}: give "
-            "the folder of its PNGs"
-        )
-    return of_one
 
 
 def _image(result: PanopticSegmentation, file_name: str, image_id: int | str) -> dict[str, Any]:

@@ -79,9 +79,8 @@ class VideoSession:
     def step(self, image: Any, time: float | None = None) -> PanopticFrame:
         """Label the next frame: an RGB uint8 array (H, W, 3), or what ``load_image`` reads.
 
-        ``time`` is its time in seconds, where it is known. ``ValueError`` for a frame of another
-        size than the first one. A step that is interrupted, or fails, wasn't begun: the same frame
-        can be given again.
+        ``time`` is its time in seconds, if known. ``ValueError`` for a frame of another size than
+        the first. A step that is interrupted or fails wasn't begun: the frame can be given again.
         """
         ahead = self.fork()
         frame = ahead._step(self._read(image), time)
@@ -138,11 +137,8 @@ class VideoSession:
         return PanopticFrame(index, rgb, result, tuple(events), time)
 
     def state(self) -> dict[str, Any]:
-        """All that going on needs: nested dictionaries and lists of plain values and CPU tensors.
-
-        ``torch.save`` writes it, ``torch.load(..., weights_only=True)`` reads it. Its size doesn't
-        grow with the video.
-        """
+        """All that going on needs: nested dictionaries and lists of plain values and CPU tensors,
+        for ``torch.save`` and ``torch.load(..., weights_only=True)``, of bounded size."""
         return {
             "version": STATE_VERSION,
             "words": [[c.id, c.name, c.is_thing] for c in self.vocabulary],
