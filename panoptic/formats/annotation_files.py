@@ -26,6 +26,8 @@ from panoptic.formats.regions import AnnotatedPicture
 from prompts.text_files import NotText, decode_text, posix_name
 
 ANNOTATIONS = (".json", ".xml")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+"""Within a folder or an archive, they are named, not passed over."""
 MOST_BYTES = 2 << 30
 """Of what is taken out of an archive, unpacked: a small one can claim to hold a disk of zeros."""
 _UNPACKABLE = (
@@ -64,6 +66,13 @@ class AnnotationFile:
             raise CorrectionError(
                 at(self.place, f"it can't be read: {error.strerror or error}")
             ) from error
+        if self.path.suffix.lower() in ARCHIVES:
+            raise CorrectionError(
+                at(
+                    self.place,
+                    "it is an archive itself: give it alone, or unpack it beside the others",
+                )
+            )
         if self.path.suffix.lower() == ".xml":
             return cvat_annotations.read_pictures(
                 cvat_annotations.parsed_xml(data, self.place), self.place
@@ -113,13 +122,14 @@ def _below(folder: Path, path: Path) -> list[AnnotationFile]:
     found = [
         AnnotationFile(file, file.relative_to(folder).as_posix())
         for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in ANNOTATIONS and file.is_file() and file.name not in _OURS
+        if file.suffix.lower() in (*ANNOTATIONS, *ARCHIVES)
+        and file.is_file()
+        and file.name not in _OURS
     ]
     if not found:
         raise CorrectionError(
             "it holds no annotation file: a JSON of LabelMe, Label Studio or COCO, or an XML of "
-            "CVAT (masks as pictures name no categories: choose another of the tool's formats; "
-            "archives within it are to be unpacked)"
+            "CVAT (masks as pictures name no categories: choose another of the tool's formats)"
         )
     return found
 
@@ -150,7 +160,7 @@ def _unpack(path: Path, folder: Path) -> None:
 def _wanted(member: zipfile.ZipInfo) -> bool:
     parts = _parts(member.filename)
     suffix = PurePosixPath(parts[-1]).suffix.lower() if parts else ""
-    annotation = suffix in (*ANNOTATIONS, ".png") and parts[:1] != ["__MACOSX"]
+    annotation = suffix in (*ANNOTATIONS, *ARCHIVES, ".png") and parts[:1] != ["__MACOSX"]
     return not member.is_dir() and annotation
 
 

@@ -268,12 +268,12 @@ class FileSession(KeptSession):
     def write(
         self,
         folder: str | Path,
-        formats: Sequence[str] = DEFAULT_FORMATS,
+        formats: str | Sequence[str] = DEFAULT_FORMATS,
         overwrite: bool = False,
         progress: bool | Progress = True,
     ) -> dict[str, Path]:
-        """Write the labelled frames as ``panoptic video`` does; returns the file or folder to look
-        at, by format.
+        """Write the labelled frames as ``panoptic video`` does, in ``formats`` as it takes them
+        (``"vipseg,davis"``, ``"all"``); returns the file or folder to look at, by format.
 
         ``folder`` appears whole or not at all. It must be new or empty; with ``overwrite`` it takes
         the place of what panoptic wrote there. ``OutputError`` where it can't, as where the session

@@ -23,7 +23,7 @@ def write_session(
     folder: Path,
     video: VideoInput,
     vocabulary: Vocabulary,
-    formats: Sequence[str],
+    formats: str | Sequence[str],
     overwrite: bool,
     frames: Iterable[PanopticFrame],
     count: int,
@@ -33,6 +33,9 @@ def write_session(
     where a format can't hold all of them."""
     if not count:
         raise ValueError("there are no labelled frames to write yet: iterate over run() first")
+    asked = [formats] if isinstance(formats, str) else formats
+    formats = [name.strip() for each in asked for name in each.split(",")]
+    formats = list(VIDEO_FORMATS) if "all" in formats else list(dict.fromkeys(formats))
     if not formats:
         raise ValueError(f"say which formats to write: {', '.join(VIDEO_FORMATS)}")
     unknown = [name for name in formats if name not in VIDEO_FORMATS]

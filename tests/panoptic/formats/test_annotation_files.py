@@ -84,3 +84,11 @@ def test_what_is_none_is_told(tmp_path):
 
 def test_names_with_colons_are_names(tmp_path):
     assert names(packed(tmp_path / "a.zip", "day/12:30.xml")) == ["day/12:30.xml"]
+
+
+def test_an_archive_within_is_named_and_the_others_are_taken(tmp_path):
+    path = packed(tmp_path / "all.zip", "a.xml", "b.zip")
+    with annotation_files(path) as files:
+        assert [file.place for file in files] == ["a.xml", "b.zip"]
+        with pytest.raises(CorrectionError, match=r"b\.zip, it is an archive itself"):
+            files[1].pictures()

@@ -238,7 +238,7 @@ def test_what_panoptic_video_wrote_can_be_corrected_and_written_again(labelled, 
         assert ids == {s.id for f in shown for s in f.segmentation}
         with pytest.raises(OutputError, match="isn't empty"):
             session.write(tmp_path / "corrected", progress=False)
-        session.write(tmp_path / "corrected", ["vipseg"], overwrite=True, progress=False)
+        session.write(tmp_path / "corrected", "vipseg", overwrite=True, progress=False)
         assert not (tmp_path / "corrected" / "overlays").exists()
 
 
