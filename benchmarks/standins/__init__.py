@@ -1,0 +1,1 @@
+"""Models made of the truth, with the errors of public ones as dials: detectors, heatmaps, masks."""
