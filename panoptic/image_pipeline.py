@@ -40,7 +40,7 @@ from panoptic.settings.tree import Settings, SettingsLike, layer_of, resolve
 from prompts import Vocabulary
 from prompts.regions import find_regions
 from prompts.sampling import sample_prompts
-from sam2core import ImageMasks, ImageSegmenter
+from sam2core import ImageMasks, ImageSegmenter, Segmenter
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -62,7 +62,7 @@ class ImagePipeline:
         self,
         things: ThingDetector,
         stuff: StuffDetector,
-        segmenter: ImageSegmenter,
+        segmenter: Segmenter,
         settings: SettingsLike | None = None,
         quality: QualityModel | None = None,
     ) -> None:

@@ -5,6 +5,7 @@ Part of panoptic-anything.
 
 from sam2core.automatic import AutomaticMask, AutomaticMasks, AutomaticSettings
 from sam2core.config import Sam2Config
+from sam2core.contracts import Segmenter, Tracker
 from sam2core.frames import FrameSource, open_frames
 from sam2core.image_segmenter import EncodedImage, ImageMasks, ImageSegmenter
 from sam2core.mask_decoder import MaskPrediction
@@ -32,7 +33,9 @@ __all__ = [
     "Prompt",
     "Sam2",
     "Sam2Config",
+    "Segmenter",
     "TrackedFrame",
+    "Tracker",
     "TrackerSettings",
     "VideoTracker",
     "load",

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2core.image_segmenter import ImageMasks, ImageSegmenter
+from sam2core.contracts import Segmenter
+from sam2core.image_segmenter import ImageMasks
 from sam2core.layers import resize
 from sam2core.patches import Patch, suppress
 from sam2core.transforms import Picture, as_rgb, to_masks
@@ -112,9 +113,7 @@ class AutomaticMasks:
     Same picture, same masks. Nothing of a picture is kept, here or in the segmenter.
     """
 
-    def __init__(
-        self, segmenter: ImageSegmenter, settings: AutomaticSettings | None = None
-    ) -> None:
+    def __init__(self, segmenter: Segmenter, settings: AutomaticSettings | None = None) -> None:
         self.segmenter = segmenter
         self.settings = settings or AutomaticSettings()
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from sam2core.errors import PromptError
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.model import ImageEmbedding, Sam2
+from sam2core.tracker import VideoTracker
+from sam2core.tracker_settings import TrackerSettings
 from sam2core.transforms import Picture, as_rgb, to_masks, to_pixels, to_prompt
 
 
@@ -102,6 +104,15 @@ class ImageSegmenter:
     def set_image(self, image: Picture) -> None:
         """Encode a picture, and keep it for ``segment``."""
         self._image = self.encode(image)
+
+    @property
+    def mask_size(self) -> int:
+        """The side of the logits of answers, which are square."""
+        return self.model.config.mask_size
+
+    def tracker(self, settings: TrackerSettings | None = None) -> VideoTracker:
+        """A tracker of a stream by the same model."""
+        return VideoTracker(self.model, settings=settings)
 
     @property
     def size(self) -> tuple[int, int]:

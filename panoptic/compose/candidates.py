@@ -14,7 +14,7 @@ from panoptic.compose.stuff_masks import StuffMask
 from panoptic.results.masks import box_agreement
 from panoptic.results.segment import CategoryLike
 from prompts import Vocabulary
-from sam2core import ImageMasks, ImageSegmenter
+from sam2core import ImageMasks, Segmenter
 from sam2core.automatic import AutomaticMasks, AutomaticSettings
 
 
@@ -104,7 +104,7 @@ def stuff_candidates(masks: Sequence[StuffMask], vocabulary: Vocabulary) -> list
 
 
 def automatic_candidates(
-    segmenter: ImageSegmenter, picture: np.ndarray, settings: AutomaticSettings, side: int
+    segmenter: Segmenter, picture: np.ndarray, settings: AutomaticSettings, side: int
 ) -> list[Candidate]:
     """Candidates that no word names, of the picture (H, W, 3), with masks of at most ``side``
     pixels: many of them at a large picture's own size would not fit into memory."""

@@ -166,7 +166,7 @@ class FileSession(KeptSession):
         state = self._now.state
         draft = state.draft()
         fill_backward(
-            *(self.pipeline.segmenter.model, self.source, draft.recording, self.settings),
+            *(self.pipeline.segmenter, self.source, draft.recording, self.settings),
             tracker_settings(self.settings),
             progress,
         )

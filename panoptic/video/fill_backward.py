@@ -16,11 +16,11 @@ from panoptic.results.frame import Event
 from panoptic.settings.video import VideoSettings
 from panoptic.video.layer_store import LayerStore, StoredFrame
 from panoptic.video.mask_layers import Layer, to_steps
-from sam2core import FrameSource, Sam2, TrackerSettings, VideoTracker
+from sam2core import FrameSource, Segmenter, TrackerSettings
 
 
 def fill_backward(
-    model: Sam2,
+    segmenter: Segmenter,
     source: FrameSource,
     recording: LayerStore,
     settings: VideoSettings,
@@ -38,7 +38,7 @@ def fill_backward(
         shot = recording.shot_of(done)
         late = late_arrivals(recording, shot)
         if late:
-            _fill_shot(model, source, recording, shot, late, settings, tracking)
+            _fill_shot(segmenter, source, recording, shot, late, settings, tracking)
         done = shot.stop
         progress(done, total)
 
@@ -54,7 +54,7 @@ def late_arrivals(recording: LayerStore, shot: range) -> dict[int, int]:
 
 
 def _fill_shot(
-    model: Sam2,
+    segmenter: Segmenter,
     source: FrameSource,
     recording: LayerStore,
     shot: range,
@@ -62,7 +62,7 @@ def _fill_shot(
     settings: VideoSettings,
     tracking: TrackerSettings,
 ) -> None:
-    tracker = VideoTracker(model, settings=tracking)
+    tracker = segmenter.tracker(tracking)
     absent = dict.fromkeys(late, 0)
     born: dict[int, Layer] = {}
     earliest: dict[int, int] = {}

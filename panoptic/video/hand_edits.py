@@ -51,7 +51,7 @@ class HandEdits:
         )
         start = draft.recording.file.read(correction.start).layers[segment]
         segmenter = self.pipeline.segmenter
-        side = segmenter.model.config.mask_size
+        side = segmenter.mask_size
         logits = start.resized(side, side).astype(np.float32) / 8
         answer = segmenter.segment(
             points=np.array([correction.points]),
@@ -125,7 +125,7 @@ class HandEdits:
         draft.edits = edits.having("pending", dict.fromkeys(pending))
         return sorted(
             repropagate(
-                *(self.pipeline.segmenter.model, self.source, draft.recording, seeds),
+                *(self.pipeline.segmenter, self.source, draft.recording, seeds),
                 {id: edits.corrected_frames(id) for id in pending},
                 tracker_settings(self.settings),
                 progress,
@@ -142,7 +142,7 @@ class HandEdits:
         if layers:
             start = replace(reduce(Layer.joined, layers), id=segment, category_id=category_id)
         else:
-            side = self.pipeline.segmenter.model.config.mask_size
+            side = self.pipeline.segmenter.mask_size
             start = Layer(segment, category_id, 1.0, 1.0, np.full((side, side), -128, np.int8))
         place = draft.recording.file.append(StoredFrame(_alone(record, start), record.shot))
         return HandCorrection(place, covers=tuple(la.id for la in layers if la.id != segment))

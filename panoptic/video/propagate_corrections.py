@@ -10,7 +10,7 @@ import numpy as np
 from panoptic.io.progress import Progress
 from panoptic.video.layer_store import LayerStore
 from panoptic.video.mask_layers import Layer, to_steps
-from sam2core import FrameSource, Sam2, TrackerSettings, VideoTracker
+from sam2core import FrameSource, Segmenter, TrackerSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class _Run:
 
 
 def repropagate(
-    model: Sam2,
+    segmenter: Segmenter,
     source: FrameSource,
     recording: LayerStore,
     seeds: Mapping[int, Mapping[int, Seed]],
@@ -58,7 +58,9 @@ def repropagate(
     done = 0
     for start, reverse in sorted({(r.start, r.frames.step < 0) for r in runs}):
         together = [r for r in runs if r.start == start and (r.frames.step < 0) == reverse]
-        for index in _follow(model, source, recording, seeds, together, start, reverse, tracking):
+        for index in _follow(
+            segmenter, source, recording, seeds, together, start, reverse, tracking
+        ):
             changed.add(index)
             done += sum(index in r.frames for r in together)
             progress(done, total)
@@ -80,7 +82,7 @@ def _runs(id: int, start: int, fixed: Set[int], recording: LayerStore) -> Iterab
 
 
 def _follow(
-    model: Sam2,
+    segmenter: Segmenter,
     source: FrameSource,
     recording: LayerStore,
     seeds: Mapping[int, Mapping[int, Seed]],
@@ -95,7 +97,7 @@ def _follow(
         return
     last = min(r.frames[-1] for r in runs) if reverse else max(r.frames[-1] for r in runs)
     stop = (last - 1 if last else None) if reverse else last + 1
-    tracker = VideoTracker(model, settings=tracking)
+    tracker = segmenter.tracker(tracking)
     for index, image in source.frames(start, stop, reverse):
         answer = tracker.step(image)
         if index == start:

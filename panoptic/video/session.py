@@ -17,7 +17,7 @@ from panoptic.video.detection_pass import DetectionPass
 from panoptic.video.identities import Roster
 from panoptic.video.mask_layers import Layer, Layers, to_steps
 from prompts import Category, Vocabulary
-from sam2core import BankSettings, TrackerSettings, VideoTracker
+from sam2core import BankSettings, TrackerSettings
 
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
@@ -53,9 +53,7 @@ class VideoSession:
         self.vocabulary = vocabulary
         self.settings = settings or pipeline.settings.video
         self.roster = Roster(self.settings.max_remembered)
-        self.tracker = VideoTracker(
-            pipeline.segmenter.model, settings=tracker_settings(self.settings)
-        )
+        self.tracker = pipeline.segmenter.tracker(tracker_settings(self.settings))
         self._read = FrameReader(pipeline.settings.pictures)
         self._cuts = CutDetector(self.settings.cut_distance, self.settings.cut_ratio)
         self._since_detection = 0
