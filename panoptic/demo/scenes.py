@@ -9,7 +9,7 @@ import numpy as np
 
 from panoptic.demo.artwork import THING_NAMES, Artwork
 from panoptic.demo.canvas import Canvas
-from panoptic.demo.casting import OBJECT, Casting, Manner
+from panoptic.demo.casting import OBJECT, SIZES, Casting, Manner
 from panoptic.demo.elements import Actor, Ground, View
 from panoptic.demo.landscape import random_ground
 from panoptic.demo.textures import STUFF_NAMES, TextureBank
@@ -67,6 +67,7 @@ class World:
         augment: float = 0.0,
         anything: bool = False,
         things: tuple[int, int] = (1, 6),
+        sizes: tuple[float, float] = SIZES,
     ) -> Scene:
         """Make a scene; the same seed gives the same bytes.
 
@@ -77,6 +78,7 @@ class World:
             anything: also use unnamed pictures and random shapes and call every thing "object";
                 for models that know no names.
             things: the least and the greatest number of things.
+            sizes: the least and the greatest longer side of a thing, of a short side of 1.
 
         Raises:
             ValueError: ``size`` is below 16 pixels, or ``things`` isn't an increasing range.
@@ -95,7 +97,7 @@ class World:
         shadow = self.casting.shadow(rng)
         actors = []
         for _ in range(int(rng.integers(things[0], things[1] + 1))):
-            name, actor = self.casting.actor(rng, len(names) + 1, view, manner, shadow)
+            name, actor = self.casting.actor(rng, len(names) + 1, view, manner, shadow, sizes)
             actors.append(actor)
             new_key(name)
         canvas = Canvas(view)

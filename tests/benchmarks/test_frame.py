@@ -32,9 +32,10 @@ def _threads_as_before():
 
 
 def modules() -> list[str]:
-    """All that can be run by ``python -m``; what they share is in ``benchmarks.lib``."""
+    """All that can be run by ``python -m``; what they share is in ``lib`` and ``standins``."""
     found = [f"benchmarks.{m.name}" for m in pkgutil.iter_modules(benchmarks.__path__)]
-    found.remove("benchmarks.lib")
+    for shared in ("lib", "standins"):
+        found.remove(f"benchmarks.{shared}")
     return [*found, "benchmarks.parity.automatic"]
 
 
