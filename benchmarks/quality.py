@@ -2,11 +2,12 @@
 
 Every scene is labelled with 12 words asked (those of its picture and others at random) and with
 the whole vocabulary, on artwork that the models know from training and on a vendor that they have
-never seen; by our pipeline and, from the same boxes and heatmaps, by the plain recipe. Results go
-to ``benchmarks/results/quality.json`` and ``.md``.
+never seen; by our pipeline and, from the same boxes and heatmaps, in several plain ways, each at
+its best (``benchmarks.lib.plain_recipe``). Results go to ``benchmarks/results/quality.json`` and
+``.md``.
 
-Exits with 1 where PQ of ours is below the least for 12 words, or its lead on the plain recipe too
-small.
+Exits with 1 where PQ of ours is below what it was once, or anywhere behind the best of the plain
+ways.
 
 ``--fit`` fits the quality score instead, on scenes of a third world (training artwork only), and
 writes its weights beside the models.
@@ -19,7 +20,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ import numpy as np
 
 from benchmarks.lib.artwork import QUICK_MEANS, artwork
 from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome, add_device
-from benchmarks.lib.plain_recipe import plain_recipe
+from benchmarks.lib.plain_recipe import PLAIN_WAYS, plain_ways
 from benchmarks.lib.stages import Stages
 from panoptic.compose.quality import Evidence, QualityModel, roc_auc
 from panoptic.demo.artwork import Artwork, load_artwork
@@ -45,10 +46,21 @@ GOOD_IOU = 0.75
 # Thresholds and settings were chosen on scenes of world TUNING, the quality score is fitted on
 # those of world FITTING; both have textures and scenes of their own.
 TUNING_WORLD, FITTING_WORLD = HELD_OUT_WORLD + 1, HELD_OUT_WORLD + 2
-METHODS = ("ours", "plain recipe", "plain recipe, surest painted last")
-# (artwork) -> least and goal of our PQ; least lead over the plain recipe.
-DEMANDS = {"seen": (60, 80), "unseen": (40, 60)}
-LEAST_LEAD = 5
+OURS = "ours"
+PLAIN_LEAST_SCORE = 0.24
+"""Least score of a box for the plain ways: what suits them with the demo models' detector, found by
+``python -m benchmarks.tune --plain``. Ours is best at the preset's 0.2."""
+PLAIN = {name: replace(way, min_score=PLAIN_LEAST_SCORE) for name, way in PLAIN_WAYS.items()}
+METHODS = (OURS, *PLAIN)
+ARTWORK = ("seen", "unseen")
+# Condition -> least PQ of ours: what was reached when the plain ways were first at their best.
+DEMANDS = {
+    "seen, 12 words": 71.8,
+    "seen, all words": 66.8,
+    "unseen, 12 words": 57.7,
+    "unseen, all words": 44.6,
+}
+LEAST_LEAD = 0.0
 # A few scenes are far from the mean of hundreds: in a quick run PQ may be so much lower.
 QUICK_ALLOWANCE = 20
 
@@ -109,21 +121,15 @@ def label(
     """Labels a scene by all methods."""
     trace = pipeline.trace(scene.image, vocabulary)
     into.truths.append(scene.truth)
-    into.predictions["ours"].append(trace.result)
+    into.predictions[OURS].append(trace.result)
     into.stages.add(trace, scene.truth)
     if plain:
         encoded = pipeline.segmenter.encode(scene.image)
-        for name in METHODS[1:]:
-            into.predictions[name].append(
-                plain_recipe(
-                    pipeline.segmenter,
-                    encoded,
-                    trace.boxes,
-                    trace.heatmaps,
-                    vocabulary,
-                    surest_last=name.endswith("last"),
-                )
-            )
+        found = plain_ways(
+            pipeline.segmenter, encoded, trace.boxes, trace.heatmaps, vocabulary, PLAIN
+        )
+        for name, result in found.items():
+            into.predictions[name].append(result)
     ious = segment_ious(trace.result, scene.truth)
     for segment in trace.result:
         if segment.id in ious:
@@ -187,7 +193,7 @@ def table(results: dict[str, Any]) -> str:
                 " / ".join(f"{found[method][kind][m]:.1f}" for m in ("pq", "sq", "rq"))
                 for kind in ("all", "things", "stuff")
             ]
-            if method == "ours" and found["ours"]["all"]["pq"] < DEMANDS[artwork][0]:
+            if method == OURS and _pq(found, OURS) < DEMANDS[key]:
                 cells[0] = f"**{cells[0]}**"
             lines.append(f"| {artwork} | {words} | {method} | {' | '.join(cells)} |")
     lines += ["", "| what | " + " | ".join(results["conditions"]) + " |"]
@@ -199,28 +205,31 @@ def table(results: dict[str, Any]) -> str:
             shown = "share of segments with an IoU below 0.75" if name == "bad segments" else name
             shown = shown if name == "bad segments" else title + shown
             lines.append(f"| {shown} | {' | '.join(cells)} |")
-    lead = least_lead(results)
-    lines += ["", f"Least lead over the plain recipe: {lead:.1f} PQ (asked: {LEAST_LEAD})."]
+    lines += ["", f"Least lead over the best of the plain ways: {least_lead(results):.1f} PQ."]
     return "\n".join(lines)
 
 
 def least_lead(results: dict[str, Any]) -> float:
-    """PQ by which ours is ahead of the plain recipe, where it is the least."""
+    """PQ by which ours is ahead of the best of the plain ways, where that is the least."""
     return min(
-        found["ours"]["all"]["pq"] - found["plain recipe"]["all"]["pq"]
+        _pq(found, OURS) - max(_pq(found, name) for name in PLAIN)
         for found in results["conditions"].values()
     )
 
 
+def _pq(found: dict[str, Any], method: str) -> float:
+    """As the table shows it."""
+    return round(found[method]["all"]["pq"], 1)
+
+
 def bounds_of(results: dict[str, Any], allowance: float = 0) -> list[Bound]:
-    """PQ with few words asked may be ``allowance`` below what is asked for."""
+    """PQ may be ``allowance`` below what is asked for."""
     found = [
-        Bound(f"PQ, {key}", condition["ours"]["all"]["pq"], least=DEMANDS[artwork][0] - allowance)
+        Bound(f"PQ, {key}", _pq(condition, OURS), least=DEMANDS[key] - allowance)
         for key, condition in results["conditions"].items()
-        for artwork, words in [key.split(", ")]
-        if words == f"{FEW_WORDS} words"
     ]
-    return [*found, Bound("lead over the plain recipe", least_lead(results), least=LEAST_LEAD)]
+    lead = Bound("lead over the best of the plain ways", least_lead(results), least=LEAST_LEAD)
+    return found if allowance else [*found, lead]
 
 
 def fit(pipeline: PanopticPipeline, pictures: Artwork, count: int, output: Path) -> Outcome:
@@ -248,7 +257,7 @@ def fit(pipeline: PanopticPipeline, pictures: Artwork, count: int, output: Path)
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=int, default=200, help="of each artwork (default: 200)")
     parser.add_argument("--models", default="demo", help="a preset, or a folder of models")
-    parser.add_argument("--artwork", nargs="+", choices=list(DEMANDS), default=list(DEMANDS))
+    parser.add_argument("--artwork", nargs="+", choices=ARTWORK, default=list(ARTWORK))
     parser.add_argument("--fit", action="store_true", help="fit the quality score instead")
     parser.add_argument("--fitted", type=Path, default=DEMO_WEIGHTS / "quality.json")
     add_device(parser)
@@ -276,8 +285,8 @@ def measure(arguments: argparse.Namespace) -> Outcome:
         "machine": arguments.machine,
         "conditions": conditions,
     }
-    told = ", ".join(f"{each['ours']['all']['pq']:.1f} {key}" for key, each in conditions.items())
-    verdict = f"PQ {told}; lead over the plain recipe at least {least_lead(results):.1f}"
+    told = ", ".join(f"{_pq(each, OURS):.1f} {key}" for key, each in conditions.items())
+    verdict = f"PQ {told}; lead over the best of the plain ways at least {least_lead(results):.1f}"
     allowance = QUICK_ALLOWANCE if arguments.quick else 0
     return Outcome(results, table(results), verdict, bounds_of(results, allowance))
 
@@ -288,7 +297,8 @@ BENCHMARK = Benchmark(
     measure,
     options,
     quick={"scenes": 8},
-    quick_means=f"8 scenes an artwork, PQ may be {QUICK_ALLOWANCE} below its least; {QUICK_MEANS}",
+    quick_means=f"8 scenes an artwork, PQ may be {QUICK_ALLOWANCE} below its least and is all that "
+    f"is judged; {QUICK_MEANS}",
 )
 
 if __name__ == "__main__":

@@ -3,14 +3,19 @@
 Demo scenes of mixed sizes, 6 things and 8 stuff words:
 
 - ours: ``label_dataset`` with the demo models,
-- the plain recipe on the same models (``benchmarks.lib.plain_recipe``), one picture at a time, as
-  it is usually written: the text encoded anew for each picture, one pass of the vision tower for
-  each stuff word, one call of the mask decoder for each prompt; its labels are saved, too.
+- the plain recipe on the same models (``benchmarks.lib.plain_recipe``) as a loop over pictures, at
+  its best: words encoded once, one pass of the vision tower for all stuff words, one call of the
+  mask decoder for all boxes and one for all words; its labels are saved, too, and nothing else is;
+- the same as it is usually written: the text encoded anew for each picture, one pass of the vision
+  tower for each stuff word, one call of the mask decoder for each prompt.
 
-Each has all cores: ours by a worker on each, the recipe by torch's threads. The shares of stages
-are of a run with one worker over some of the pictures, timed where they happen; reading and writing
-overlap with the rest. Peak memory is that of one worker's process, with the manifest, at two
-numbers of pictures. Exits with 1 where ours isn't twice as fast as the plain recipe.
+Each has all cores: ours by a worker on each; the plain ones by as many processes with a share of
+the pictures each or by torch's threads, whichever is faster (both are tried for the one at its
+best; as it's usually written it is threads). The shares of stages are of a run with one worker over
+some of the pictures, timed where they happen; reading and writing overlap with the rest. Peak
+memory is that of one worker's process, with the manifest, at two numbers of pictures. Exits with 1
+where ours is slower than the plain recipe at its best by more than a tenth: that is what it may
+cost that every label is claimed, written whole and known to the manifest.
 Results go to ``benchmarks/results/throughput.json`` and ``.md``.
 """
 
@@ -24,7 +29,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +54,14 @@ WORDS = Vocabulary(
     things=["cat", "car", "tree", "house", "apple", "fish"],
     stuff=["sky", "grass", "water", "sand", "brick", "wood", "snow", "road"],
 )
-# Times the plain recipe's pictures a second; in a quick run the starts weigh too much for more.
-LEAST, GOAL = 2.0, 3.0
-QUICK_LEAST = 1.0
+# Name of a plain way -> whether by processes (or by torch's threads), and whether at its best.
+PLAIN = (
+    ("plain recipe at its best, processes", True, True),
+    ("plain recipe at its best, threads", False, True),
+    ("plain recipe as it is usually written", False, False),
+)
+# Times the pictures a second of the plain recipe at its best; in a quick run starts weigh more.
+LEAST, QUICK_LEAST = 0.9, 0.7
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -117,29 +127,38 @@ def ours(source: Path, out: Path, settings: DatasetSettings, told: Any) -> None:
     told.send((seconds, dict(stages.seconds), peak_bytes()))
 
 
-def plain(source: Path, out: Path, settings: DatasetSettings, told: Any) -> None:
-    """As ``ours``, without stages."""
+def plain(source: Path, out: Path, part: slice, at_its_best: bool, told: Any) -> None:
+    """As ``ours``, without stages; ``part`` says which of the pictures."""
+    import torch
+
     from detectors.base import Heatmaps
     from sam2core import ImageSegmenter
 
+    if part.step is not None:  # processes side by side
+        torch.set_num_threads(1)
     pipeline = _pipeline()
-    segmenter = ImageSegmenter(pipeline.segmenter.model, prompts_per_batch=1)
+    segmenter = pipeline.segmenter
+    if not at_its_best:
+        segmenter = ImageSegmenter(segmenter.model, prompts_per_batch=1)
     stuff: Any = pipeline.stuff
     things = Vocabulary.from_categories(WORDS.things)
     words = [Vocabulary.from_categories([category]) for category in WORDS.stuff]
     start = time.perf_counter()
     with CocoPanopticWriter(out, categories=WORDS.to_coco()) as writer:
-        for path in sorted(source.iterdir()):
+        for path in sorted(source.iterdir())[part]:
             image = load_image(path)
             boxes = pipeline.things.detect(image, things).clipped(*image.shape[:2])
-            maps = []
-            for word in words:
-                stuff._embedded = None
-                maps.append(stuff.heatmaps(image, word))
-            heatmaps = Heatmaps(
-                np.concatenate([m.probabilities for m in maps]),
-                np.concatenate([m.category_ids for m in maps]),
-            )
+            if at_its_best:
+                heatmaps = stuff.heatmaps(image, WORDS)
+            else:
+                maps = []
+                for word in words:
+                    stuff._embedded = None
+                    maps.append(stuff.heatmaps(image, word))
+                heatmaps = Heatmaps(
+                    np.concatenate([m.probabilities for m in maps]),
+                    np.concatenate([m.category_ids for m in maps]),
+                )
             encoded = segmenter.encode(image)
             writer.add(plain_recipe(segmenter, encoded, boxes, heatmaps, WORDS), path.name)
     told.send((time.perf_counter() - start, {}, peak_bytes()))
@@ -154,14 +173,24 @@ def _pipeline() -> Any:
 
 def in_process(run: Callable[..., None], *arguments: Any) -> tuple[float, dict[str, float], int]:
     """What ``run`` tells from a process of its own."""
-    told, tell = SPAWN.Pipe(duplex=False)
-    process = SPAWN.Process(target=run, args=(*arguments, tell))
-    process.start()
-    tell.close()
+    (found,) = side_by_side([(run, *arguments)])
+    return found
+
+
+def side_by_side(calls: Sequence[tuple[Any, ...]]) -> list[tuple[float, dict[str, float], int]]:
+    """What each of the calls (a function and its arguments) tells from a process of its own."""
+    running = []
+    for run, *arguments in calls:
+        told, tell = SPAWN.Pipe(duplex=False)
+        process = SPAWN.Process(target=run, args=(*arguments, tell))
+        process.start()
+        tell.close()
+        running.append((told, process))
     try:
-        return told.recv()
+        return [told.recv() for told, _ in running]
     finally:
-        process.join()
+        for _, process in running:
+            process.join()
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -183,11 +212,24 @@ def measure(arguments: argparse.Namespace) -> Outcome:
         print(f"{arguments.images} scenes drawn", flush=True)
         seconds, _, _ = in_process(ours, folder / "in", folder / "ours", settings)
         content["ours_per_second"] = arguments.images / seconds
+        content["plain_per_second"] = {}
         print(f"ours: {content['ours_per_second']:.2f} a second", flush=True)
-        seconds, _, _ = in_process(plain, folder / "in", folder / "plain", settings)
-        content["plain_per_second"] = arguments.images / seconds
-        content["speedup"] = content["ours_per_second"] / content["plain_per_second"]
-        print(f"plain recipe: {content['plain_per_second']:.2f} a second", flush=True)
+        for name, processes, at_its_best in PLAIN:
+            parts = [slice(i, None, arguments.workers) for i in range(arguments.workers)]
+            calls = [
+                (plain, folder / "in", folder / f"{name}, {i}", part, at_its_best)
+                for i, part in enumerate(parts if processes else [slice(None)])
+            ]
+            start = time.perf_counter()
+            told = side_by_side(calls)
+            # Several processes with their start, as the workers of ours.
+            seconds = time.perf_counter() - start if processes else told[0][0]
+            content["plain_per_second"][name] = arguments.images / seconds
+            print(f"{name}: {arguments.images / seconds:.2f} a second", flush=True)
+        best = max(content["plain_per_second"].values())
+        content["speedup"] = content["ours_per_second"] / best
+        written = content["plain_per_second"][PLAIN[-1][0]]
+        content["speedup_as_written"] = content["ours_per_second"] / written
         alone = DatasetSettings(batch=arguments.batch)
         some = _repeated(folder / "in", folder / "some", arguments.stage_images)
         seconds, stages, _ = in_process(ours, some, folder / "stages", alone)
@@ -201,11 +243,12 @@ def measure(arguments: argparse.Namespace) -> Outcome:
             print(f"{count}: {content['peak_bytes'][str(count)] / 2**20:.0f} MiB", flush=True)
     content["machine"] = arguments.machine
     verdict = (
-        f"{content['ours_per_second']:.1f} pictures a second, {content['speedup']:.2f} times the "
-        f"plain recipe's {content['plain_per_second']:.1f} (goal {GOAL:g})"
+        f"{content['ours_per_second']:.1f} pictures a second, {content['speedup']:.2f} times those "
+        f"of the plain recipe at its best, {content['speedup_as_written']:.2f} times those of the "
+        "plain recipe as it is usually written"
     )
     least = QUICK_LEAST if arguments.quick else LEAST
-    bounds = [Bound("times as fast as the plain recipe", content["speedup"], least=least)]
+    bounds = [Bound("times as fast as the plain recipe at its best", content["speedup"], least)]
     return Outcome(content, _text(content), verdict, bounds)
 
 
@@ -226,8 +269,9 @@ def _text(content: dict[str, Any]) -> str:
         "| | pictures a second |", "|---|---:|",
         f"| `label_dataset` | {content['ours_per_second']:.2f} |",
         f"| with one worker | {content['one_worker_per_second']:.2f} |",
-        f"| plain recipe, same models | {content['plain_per_second']:.2f} |",
-        f"| times as fast (goal {GOAL:.0f}) | {content['speedup']:.2f} |",
+        *(f"| {name} | {rate:.2f} |" for name, rate in content["plain_per_second"].items()),
+        f"| times as fast as the plain recipe at its best | {content['speedup']:.2f} |",
+        f"| as it is usually written | {content['speedup_as_written']:.2f} |",
     ]  # fmt: skip
     if content["stage_shares"]:
         lines += ["", "| stage | share of the time that passed |", "|---|---:|"]
@@ -244,8 +288,8 @@ BENCHMARK = Benchmark(
     measure,
     options,
     quick={"images": 40, "workers": 1, "stage_images": 8, "memory_images": []},
-    quick_means="40 pictures and one worker, which must only be as fast as the plain recipe; no "
-    f"peak memory; {QUICK_MEANS}",
+    quick_means="40 pictures and one worker, which must only be 0.7 times as fast as the plain "
+    f"recipe at its best; no peak memory; {QUICK_MEANS}",
 )
 
 if __name__ == "__main__":

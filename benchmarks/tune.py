@@ -5,18 +5,24 @@ measured on (``benchmarks.quality.TUNING_WORLD``), with 12 and with all words as
 with the best mean PQ is kept, and the next one moved. What it ends with is meant for the preset
 "demo" in ``panoptic/presets.py``, where a person writes it. Prints a line a value; nothing is
 bounded.
+
+``--plain`` does the same with the levels of the plain ways that ours is compared with
+(``benchmarks.lib.plain_recipe``), and ``--plain-video`` with those of the plain ways of videos
+(``benchmarks.lib.video_methods``).
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from benchmarks.lib.artwork import QUICK_MEANS, artwork
 from benchmarks.lib.frame import Benchmark, Outcome, add_device
+from benchmarks.lib.plain_sweep import clips_of, samples_of, sweep_stills, sweep_videos
 from benchmarks.quality import FEW_WORDS, SIZE, TUNING_WORLD, words_for
 from panoptic.demo.artwork import load_artwork
 from panoptic.demo.scenes import World, demo_vocabulary
@@ -63,52 +69,76 @@ def score(pipeline: PanopticPipeline, world: World, count: int) -> tuple[float, 
     return found[0], found[1]
 
 
+def tune_ours(
+    pipeline: PanopticPipeline, world: World, arguments: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    for key, values in KNOBS.items():
+        name = name_of(key)
+        if name not in arguments.settings:
+            continue
+        best: float | None = None
+        start = kept = pipeline.settings.values()[key]
+        for value in sorted({start, *values}, key=lambda v: (v != start, v)):
+            change(pipeline, key, value)
+            few, everything = score(pipeline, world, arguments.scenes)
+            mean = (few + everything) / 2
+            if best is None or mean > best:
+                best, kept = mean, value
+            yield {
+                **{"way": "ours", "level": name, "value": value, "measure": mean},
+                "details": f"{few:.1f} with {FEW_WORDS} words, {everything:.1f} with all",
+            }
+        change(pipeline, key, kept)
+
+
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=int, default=48)
     parser.add_argument("--models", default="demo", help="a preset, or a folder of models")
     names = [name_of(key) for key in KNOBS]
     parser.add_argument("--settings", nargs="+", choices=names, default=names)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--plain", action="store_true", help="the plain ways instead of ours")
+    which.add_argument("--plain-video", action="store_true", help="the plain ways of videos")
     add_device(parser)
 
 
 def measure(arguments: argparse.Namespace) -> Outcome:
     pipeline = PanopticPipeline.from_pretrained(arguments.models, device=arguments.device)
     world = World(load_artwork(artwork(arguments.quick)["seen"]), seed=TUNING_WORLD)
-    best: float | None = None
-    tried: list[dict[str, Any]] = []
-    chosen: dict[str, float] = {}
-    for key, values in KNOBS.items():
-        name = name_of(key)
-        if name not in arguments.settings:
-            continue
-        start = pipeline.settings.values()[key]
-        kept = start
-        for value in sorted({start, *values}, key=lambda v: (v != start, v)):
-            if value == start and best is not None:
-                continue  # measured already: it is what the setting before ended with
-            change(pipeline, key, value)
-            few, everything = score(pipeline, world, arguments.scenes)
-            mean = (few + everything) / 2
-            better = best is None or mean > best
-            best, kept = (mean, value) if better or best is None else (best, kept)
-            tried.append({"setting": name, "value": value, "few words": few, "all": everything})
-            print(
-                f"{name} {value:g}: PQ {few:.1f} with {FEW_WORDS} words, {everything:.1f} with all"
-                + (" *" if better else ""),
-                flush=True,
-            )
-        change(pipeline, key, kept)
-        chosen[name] = kept
-        print(f"-> {name} {kept:g}", flush=True)
-    told = ", ".join(f"{name} {value:g}" for name, value in chosen.items())
-    return Outcome({"tried": tried, "chosen": chosen}, table(tried), f"best mean PQ with {told}")
+    if arguments.plain:
+        rows = sweep_stills(pipeline, samples_of(pipeline, world, arguments.scenes))
+    elif arguments.plain_video:
+        rows = sweep_videos(pipeline, clips_of(world))
+    else:
+        rows = tune_ours(pipeline, world, arguments)
+    tried = []
+    best: dict[str, float] = {}
+    for row in rows:
+        row["best"] = row["measure"] > best.get(row["way"], -1.0)
+        best[row["way"]] = max(row["measure"], best.get(row["way"], -1.0))
+        tried.append(row)
+        print(
+            f"{row['way']}: {row['level']} {row['value']}: {row['measure']:.2f} "
+            f"{row.get('details', '')}{' *' if row['best'] else ''}",
+            flush=True,
+        )
+    chosen: dict[str, dict[str, Any]] = {}
+    for row in tried:
+        if row["best"]:
+            chosen.setdefault(row["way"], {})[row["level"]] = row["value"]
+    told = "; ".join(f"{way}: {levels}" for way, levels in chosen.items())
+    measured = "VPQ" if arguments.plain_video else "PQ"
+    return Outcome(
+        {"tried": tried, "chosen": chosen}, table(tried), f"best mean {measured} with {told}"
+    )
 
 
 def table(tried: list[dict[str, Any]]) -> str:
-    lines = [f"| setting | value | PQ, {FEW_WORDS} words | PQ, all words |", "|---|---|---|---|"]
+    lines = ["| way | level | value | mean | |", "|---|---|---|---|---|"]
     for row in tried:
         lines.append(
-            f"| {row['setting']} | {row['value']:g} | {row['few words']:.1f} | {row['all']:.1f} |"
+            f"| {row['way']} | {row['level']} | {row['value']} | {row['measure']:.2f} | "
+            f"{row.get('details', '')} |"
         )
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 
 import numpy as np
@@ -36,23 +36,22 @@ def label(
 ) -> list[PanopticSegmentation]:
     """The frames of a clip, labelled by the method of this name."""
     if method == FRAMES:
-        return list(frame_by_frame(pipeline, clip.frames, vocabulary))
+        return list(linked_by_iou(pipeline.segment(image, vocabulary) for image in clip.frames))
     settings: Mapping[str, VideoSettings] = {**sessions(), **ablations()}
     session = pipeline.video_session(vocabulary, settings[method])
     # The picture isn't needed again, and a clip of them is large.
     return [replace(session.step(image).segmentation, image=None) for image in clip.frames]
 
 
-def frame_by_frame(
-    pipeline: PanopticPipeline, images: np.ndarray, vocabulary: Vocabulary
+def linked_by_iou(
+    frames: Iterable[PanopticSegmentation], same_iou: float = SAME_IOU
 ) -> Iterator[PanopticSegmentation]:
-    """Every frame labelled as a picture; a segment takes over the id of the one of its category
-    in the frame before that it overlaps most (by assignment), others get new ids."""
+    """Frames labelled as pictures, with ids that last: a segment takes over the id of the one of
+    its category in the frame before that it overlaps most (by assignment), others get new ids."""
     before: PanopticSegmentation | None = None
     next_id = 1
-    for image in images:
-        found = pipeline.segment(image, vocabulary)
-        ids = {} if before is None else matched_ids(before, found)
+    for found in frames:
+        ids = {} if before is None else matched_ids(before, found, same_iou)
         for segment in found:
             if segment.id not in ids:
                 ids[segment.id] = next_id
@@ -61,7 +60,9 @@ def frame_by_frame(
         yield before
 
 
-def matched_ids(before: PanopticSegmentation, now: PanopticSegmentation) -> dict[int, int]:
+def matched_ids(
+    before: PanopticSegmentation, now: PanopticSegmentation, same_iou: float = SAME_IOU
+) -> dict[int, int]:
     """For the segments of a frame, the id of the segment before that each is."""
     if not len(before) or not len(now):
         return {}
@@ -76,7 +77,7 @@ def matched_ids(before: PanopticSegmentation, now: PanopticSegmentation) -> dict
     return {
         now.segments[i].id: before.segments[j].id
         for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
-        if ious[i, j] >= SAME_IOU
+        if ious[i, j] >= same_iou
     }
 
 
