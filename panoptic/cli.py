@@ -15,6 +15,7 @@ import typer
 from typer.main import get_command
 
 from panoptic.commands import (
+    benchmark,
     dataset,
     demo,
     evaluate,
@@ -30,7 +31,10 @@ from panoptic.commands.command import TRACEBACK
 from panoptic.commands.command import report as tell
 from panoptic_anything import NAME, __version__
 
-COMMANDS = (image, video, dataset, report, review, export, demo, evaluate, models, settings)
+COMMANDS = (
+    *(image, video, dataset, report, review, export, demo),
+    *(evaluate, benchmark, models, settings),
+)
 VERSION = Annotated[bool, typer.Option("--version", help="Print the version and leave.")]
 # Typer's name for a command line that makes no sense; where it lives differs between versions.
 UsageError: Any = typer.BadParameter.__mro__[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +41,7 @@ def evaluate_folders(
     ignore_other_words: bool = False,
     only_asked: bool = False,
     skip_missing: bool = False,
+    only: Collection[str] | None = None,
     progress: bool | Progress = True,
 ) -> VideoReport:
     """Compares results on disk with a data set in its own layout; frames are read one by one.
@@ -64,8 +65,9 @@ def evaluate_folders(
     The output folder of ``panoptic video`` is taken as well. Frames go by name, and those count
     that the truth has. ``subset`` is DAVIS's or VIPSeg's, ``windows`` are VPQ's lengths of tubes;
     a video too short for a measure is left out of it, and one without a prediction is an error
-    unless ``skip_missing``. What was left out is in the report's ``notes``. ``progress`` shows a
-    bar on a terminal; a callback in its place is called with the videos done and all videos.
+    unless ``skip_missing``. ``only`` names those of the truth's videos that are asked for; others
+    aren't looked at. What was left out is in the report's ``notes``. ``progress`` shows a bar on a
+    terminal; a callback in its place is called with the videos done and all videos.
 
     Raises ``ValueError`` where a file isn't what the layout says or nothing can be compared, and
     ``FileNotFoundError`` where one is missing.
@@ -74,12 +76,15 @@ def evaluate_folders(
     notes: list[str] = []
     if layout == "vipseg":
         true, found = VipsegVideos.open(truth, subset), VipsegVideos.open(prediction, subset)
+        asked_for = _asked(true.annotations, only)
+        true = replace(true, annotations={video: true.annotations[video] for video in asked_for})
         meaning, asked = _meaning(true, found, by_name, ignore_other_words, notes)
         counted = asked if only_asked else None
         videos = _vipseg(found, true, windows, meaning, counted, skip_missing, notes)
     elif layout in ("davis", "davis-unsupervised"):
         unsupervised = layout != "davis"
         data = Davis.open(truth, subset, unsupervised=unsupervised)
+        data = replace(data, sequences=_asked(data.sequences, only))
         results = prediction / "davis" if (prediction / "davis").is_dir() else prediction
         compare = _davis_unsupervised if unsupervised else _davis
         videos = compare(results, data, skip_missing, notes)
@@ -88,6 +93,7 @@ def evaluate_folders(
             *(prediction, truth),
             unsupervised=layout != "sa-v",
             skip_missing=skip_missing,
+            only=only,
             notes=notes,
         )
     else:
@@ -101,6 +107,10 @@ def evaluate_folders(
     if not reports:
         raise ValueError("there is no video to evaluate" + "".join(f"; {n}" for n in notes[:3]))
     return replace(VideoReport.total(reports), notes=tuple(notes))
+
+
+def _asked(videos: Iterable[str], only: Collection[str] | None) -> tuple[str, ...]:
+    return tuple(video for video in videos if only is None or video in only)
 
 
 def _vipseg(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from panoptic.formats.sa_v_objects import Name, ObjectMasks, SavVideos, VideoObjects
@@ -18,17 +18,19 @@ def evaluate_sav(
     *,
     unsupervised: bool = False,
     skip_missing: bool = False,
+    only: Collection[str] | None = None,
     notes: list[str],
 ) -> Iterator[tuple[int, VideoReport | None]]:
     """The number of videos, with the report of each, None where nothing of it could be compared;
     what was left out is added to ``notes``.
 
-    Masks are compared on the frames that the truth has. Raises ``ValueError`` and
-    ``FileNotFoundError``.
+    Masks are compared on the frames that the truth has; ``only`` names the videos that are asked
+    for, None for all. Raises ``ValueError`` and ``FileNotFoundError``.
     """
     true, found = SavVideos.open(truth), SavVideos.open(prediction)
-    total = len(true.videos)
-    for video in true.videos:
+    videos = [video for video in true.videos if only is None or video in only]
+    total = len(videos)
+    for video in videos:
         if video not in found.videos:
             if not skip_missing:
                 raise FileNotFoundError(

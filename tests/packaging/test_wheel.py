@@ -36,12 +36,15 @@ def test_it_holds_the_packages_and_nothing_else(checkout, files):
     typed = {f"{package}/py.typed" for package in PACKAGES}
     weights = checkout / "panoptic" / "demo" / "weights"
     models = {str(path.relative_to(checkout)) for path in weights.rglob("*") if path.is_file()}
+    words = {str(p.relative_to(checkout)) for p in checkout.glob("panoptic/benchmark/words/*.yaml")}
+    assert len(words) == 3
     parts = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt")
     expected = {
         "panoptic_anything.py",
         *code,
         *typed,
         *models,
+        *words,
         *(f"{INFO}/{part}" for part in parts),
     }
     assert files == expected
