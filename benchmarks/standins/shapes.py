@@ -184,14 +184,19 @@ def displaced(mask: np.ndarray, amplitude: float, rng: np.random.Generator) -> n
     left, right = max(0, xs.min() - far), min(mask.shape[1], xs.max() + 1 + far)
     shape = (int(bottom - top), int(right - left))
     rough = rng.standard_normal((2, 5, 5)).clip(-2, 2)
-    fields = [ndimage.zoom(f, np.array(shape) / 5, order=1, grid_mode=True, mode="nearest")
-              for f in rough]  # fmt: skip
+    fields = _between(shape[0], 5) @ rough @ _between(shape[1], 5).T
     rows, columns = np.indices(shape)
     rows = np.clip(np.rint(rows + top + amplitude * fields[0]).astype(int), 0, GRID - 1)
     columns = np.clip(np.rint(columns + left + amplitude * fields[1]).astype(int), 0, GRID - 1)
     moved = np.zeros_like(mask)
     moved[top:bottom, left:right] = mask[rows, columns]
     return moved
+
+
+def _between(count: int, knots: int) -> np.ndarray:
+    """Weights (count, knots) that go evenly from knot to knot over so many cells."""
+    at = np.clip((np.arange(count) + 0.5) * knots / count - 0.5, 0, knots - 1)
+    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(knots)))
 
 
 def disc(centre: np.ndarray, radius: float) -> np.ndarray:
