@@ -58,18 +58,19 @@ def measure(arguments: argparse.Namespace) -> Iterator[Outcome]:
     scores: Scores = {}
     regimes = _regimes(worlds, arguments)
     for regime in regimes:
+        moving = worlds.moving(regime)
         tried = {
             name: changes
             for name, changes in variants.items()
-            if worlds.moving(regime) or not _is_of_clips(changes)
+            if name == OURS or _is_for(changes, moving, both=not arguments.rules)
         }
-        count = arguments.clips if worlds.moving(regime) else arguments.pictures
+        count = arguments.clips if moving else arguments.pictures
         each = [
             run(worlds, regime, number, tried, base, plain=plain, seed=arguments.seed)
             for number in range(count)
         ]
         scores[regime.name] = {name: [one[name] for one in each] for name in each[0]}
-        print(f"{regime.name}: {_told(scores[regime.name])}", flush=True)
+        print(f"{regime.name}: {_told(scores[regime.name], plain)}", flush=True)
         yield outcome(scores, worlds, arguments, before, {})
     if plain and arguments.regime is None and not arguments.quick:
         yield outcome(scores, worlds, arguments, before, silent_figures())
@@ -204,8 +205,11 @@ def _regimes(worlds: Worlds, arguments: argparse.Namespace) -> list[Regime]:
     return found
 
 
-def _is_of_clips(changes: Mapping[str, Any]) -> bool:
-    return any(key.partition(".")[0] in OF_CLIPS for key in changes)
+def _is_for(changes: Mapping[str, Any], moving: bool, both: bool) -> bool:
+    """Levels of videos move nothing in pictures; those of pictures are tried on clips where they
+    are given by name, but not where all are tried."""
+    of_clips = any(key.partition(".")[0] in OF_CLIPS for key in changes)
+    return of_clips if moving and not both else moving or not of_clips
 
 
 def _earlier(path: Path | None) -> Scores:
@@ -218,11 +222,12 @@ def _earlier(path: Path | None) -> Scores:
         raise NotMeasured(f"expected the JSON of an earlier run, got {path}: {error!r}") from error
 
 
-def _told(found: Mapping[str, list[float]]) -> str:
-    if any(name != OURS and "=" not in name for name in found):
-        best, ahead = lead(found)
-        return f"ours {_mean(found[OURS]):.1f}, {best} {_mean(found[best]):.1f}, lead {ahead}"
-    return f"ours {_mean(found[OURS]):.1f}"
+def _told(found: Mapping[str, list[float]], plain: bool) -> str:
+    ours = f"ours {_mean(found[OURS]):.1f}"
+    if not plain:
+        return ours
+    best, ahead = lead(found)
+    return f"{ours}, {best} {_mean(found[best]):.1f}, lead {ahead}"
 
 
 def _mean(values: list[float]) -> float:

@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lib.plain_recipe import PLAIN_WAYS, plain_ways
+from benchmarks.lib.remembering import (
+    RememberingSegmenter,
+    RememberingStuff,
+    RememberingThings,
+)
 from benchmarks.lib.video_methods import FRAMES, PLAIN, linked_by_iou, sessions
 from benchmarks.standins.regimes import CLIPS, STILLS, Regime
 from benchmarks.standins.truth import TrueFrame
@@ -85,7 +90,7 @@ def run(
     world = worlds.by_name[regime.world]
     frames = frames_of(world, number)
     words = asked(frames, world.words, regime.words, seed)
-    pipeline = regime.pipeline(frames, seed)
+    pipeline = remembering(regime.pipeline(frames, seed))
     if world.moving:
         found = {
             name: _followed(pipeline, frames, words, {**(base or {}), **changes})
@@ -101,6 +106,16 @@ def run(
     pipeline.settings = own
     stills |= _plain_stills(pipeline, regime, frames[0], words) if plain else {}
     return {name: pq(result, frames[0]) for name, result in stills.items()}
+
+
+def remembering(pipeline: PanopticPipeline) -> PanopticPipeline:
+    """The same, whose models aren't asked twice."""
+    return PanopticPipeline(
+        RememberingThings(pipeline.things),
+        RememberingStuff(pipeline.stuff),
+        RememberingSegmenter(pipeline.segmenter),
+        pipeline.settings,
+    )
 
 
 def pq(result: PanopticSegmentation, frame: TrueFrame) -> float:
