@@ -2,7 +2,8 @@
 
 Clips of the demo world in every scenario, with artwork that the models know from training and of
 a vendor that they have never seen, 12 words asked of each (those of the clip and others). Ours is
-compared with two plain ways on the same models: the first frame's segments propagated without
+compared with two plain ways on the same models, each at levels of its own sweep
+(``python -m benchmarks.tune --plain-video``): the first frame's segments propagated without
 discovery, correction or cuts, and every frame labelled for itself with ids matched by IoU.
 ``--ablate`` adds ours with one mechanism switched off at a time. Results go to
 ``benchmarks/results/video_quality.json`` and ``.md``. Exits with 1 where ours, over all clips, is

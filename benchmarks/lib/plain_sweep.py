@@ -113,7 +113,7 @@ def sweep_videos(
     threshold = pipeline.settings.detector.box_threshold
     for least in BOX_THRESHOLDS:
         pipeline.settings = pipeline.settings.changed({"detector.box_threshold": least})
-        followed = [label(pipeline, clip, words, PROPAGATED) for clip, words in clips]
+        followed = [label(pipeline, clip, words, PROPAGATED, None) for clip, words in clips]
         yield _row(PROPAGATED, "box_threshold", least, followed, clips)
         pictures = [
             [pipeline.trace(image, words).result for image in clip.frames] for clip, words in clips
