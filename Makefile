@@ -4,13 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# Files of tests side by side, as many as there are cores, but few enough to fit memory (1.6 GB each).
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
+
 .PHONY: demo test check format setup clean test-formats test-groundingdino groundingdino-parity test-ray
 
 demo: $(VENV)/.ready-demo
 	HF_HUB_OFFLINE=1 $(BIN)/panoptic demo -o out/demo
 
 test: $(VENV)/.ready-test
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests
 
 check: $(VENV)/.ready-test
 	$(BIN)/ruff check .

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import supervision
 
 from panoptic.results.id_map import Box, checked_ids, measure
 from panoptic.results.segment import CategoryLike, Segment
 
 if TYPE_CHECKING:
+    import supervision
     from PIL import Image
 
     from panoptic.io.images import ImageLike

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from panoptic.io.files import png_bytes, put_files
@@ -131,7 +131,7 @@ class _Canvas:
         filled = Image.composite(Image.new("RGB", picture.size, color), picture, inside)
         picture = Image.blend(picture, filled, 0.45)
         edge = mask & ~ndimage.binary_erosion(mask, border_value=1)
-        line = Image.fromarray(edge.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(3))
+        line = Image.fromarray(ndimage.binary_dilation(edge, np.ones((3, 3), bool)))
         return Image.composite(Image.new("RGB", picture.size, color), picture, line)
 
 

@@ -42,9 +42,10 @@ def panoptic(folder, *arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["safetensors", "bin shards"])
-def test_a_picture_by_the_base_preset(layout, tmp_path):
-    cache(tmp_path, (GROUNDING_DINO_BASE, layout), (CLIPSEG, layout), (BASE_PLUS, layout))
+def test_a_picture_by_the_base_preset(tmp_path):
+    """In a layout each; what each is read in is tested in test_detectors and test_sam2."""
+    parts = (GROUNDING_DINO_BASE, "bin shards"), (CLIPSEG, "safetensors"), (BASE_PLUS, "bin")
+    cache(tmp_path, *parts)
     Image.fromarray(picture(90, 120)).save(tmp_path / "street.png")
     words = ["--things", "car, dog", "--stuff", "road, blue sky"]
     run = panoptic(

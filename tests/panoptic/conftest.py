@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,14 @@ def words():
 
 
 @pytest.fixture
-def tiny(models_folder):
-    """A pipeline of tiny random models, with thresholds at which they find something."""
+def tiny(_tiny):
+    """A pipeline of tiny random models, with thresholds at which they find something; a test's
+    own, to change as it likes."""
+    return copy.deepcopy(_tiny)
+
+
+@pytest.fixture(scope="session")
+def _tiny(models_folder):
     from detectors.base import ThingSettings
     from panoptic import PanopticPipeline
 

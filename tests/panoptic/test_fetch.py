@@ -19,7 +19,7 @@ from panoptic.formats.coco_panoptic import CocoPanoptic
 from panoptic.presets import PRESETS
 from sam2core.weights import to_state_dict
 from tests.detectors.conftest import bert_folder  # noqa: F401
-from tests.panoptic.commands.shell import in_a_terminal, panoptic
+from tests.panoptic.commands.shell import in_a_terminal, one_by_one, panoptic
 from tests.panoptic.hub import FakeHub
 
 TINY = PRESETS["tiny"]
@@ -107,14 +107,15 @@ def test_a_preset_is_fetched_by_the_command_and_is_there_afterwards(
 
     hub.asked.clear()
     offline = environment | {"HF_HUB_OFFLINE": "1"}
-    again = panoptic(*given, "-o", str(tmp_path / "two"), env=offline)
+    commands = one_by_one([*given, "-o", tmp_path / "two"], ["models"])
+    again = subprocess.run(commands, capture_output=True, text=True, env=offline)
     assert (again.returncode, again.stderr) == (0, "")
+    assert re.findall(r"(?m)^exit (\d)$", again.stdout) == ["0", "0"]
     assert not hub.asked
     one, two = (CocoPanoptic.open(tmp_path / n / "panoptic.json").load(1) for n in ("one", "two"))
     np.testing.assert_array_equal(one.ids, two.ids)
 
-    listed = panoptic("models", env=offline).stdout
-    here = [line for line in listed.splitlines() if line.startswith("tiny ")]
+    here = [line for line in again.stdout.splitlines() if line.startswith("tiny ")]
     assert len(here) == 3
     assert all(line.endswith("yes") for line in here)
 

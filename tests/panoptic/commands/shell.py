@@ -1,6 +1,7 @@
 """Commands in processes of their own, in pipes and on terminals."""
 
 import fcntl
+import json
 import os
 import re
 import struct
@@ -17,6 +18,15 @@ def panoptic(*arguments, **options):
 def in_a_terminal(*arguments, columns=100):
     """What a command shows on a terminal so wide (colours left away), and its code."""
     return run_in_a_terminal([sys.executable, "-m", "panoptic.cli", *map(str, arguments)], columns)
+
+
+def one_by_one(*commands):
+    """Several commands in one process, as each new one loads torch: what to run, for the above
+    and below. Each is followed by a line with its code, such as ``exit 0``."""
+    program = "import json, sys\nfrom panoptic.cli import main\n"
+    program += "for given in json.loads(sys.argv[1]):\n    print('exit', main(given))\n"
+    given = json.dumps([[str(argument) for argument in command] for command in commands])
+    return [sys.executable, "-c", program, given]
 
 
 def run_in_a_terminal(command, columns=100, stdout=None):

@@ -8,7 +8,7 @@ import pytest
 
 from panoptic.cli import main
 from panoptic.dataset.store import DatasetStore
-from tests.panoptic.commands.shell import in_a_terminal
+from tests.panoptic.commands.shell import one_by_one, run_in_a_terminal
 from tests.panoptic.dataset.colours import fill
 
 WORDS = ["--things", "car, dog", "--stuff", "road"]
@@ -70,18 +70,21 @@ def test_every_broken_item_is_named(source, tmp_path, models_folder, capsys):
 
 def test_on_a_terminal_there_is_a_bar(source, tmp_path, models_folder):
     (source / "broken.png").write_bytes(b"no picture")
-    command = ["dataset", source, "--models", models_folder, "--device", "cpu", *WORDS]
-    code, text = in_a_terminal(*command, "-o", tmp_path / "out", columns=200)
-    assert code == 1
+    out = tmp_path / "out"
+    commands = one_by_one(
+        ["dataset", source, "--models", models_folder, "--device", "cpu", *WORDS, "-o", out],
+        ["report", out],
+        ["export", out, "--format", "coco_panoptic"],
+    )
+    code, shown = run_in_a_terminal(commands, columns=200)
+    assert code == 0, shown
+    text, report, export, _ = re.split(r"exit \d\s", shown)
+    assert re.findall(r"exit (\d)", shown) == ["1", "0", "0"]
     assert "4/4 items" in text
     assert re.search(r"panoptic dataset: left out: \S*broken\.png", text)
     assert "panoptic dataset: on cpu in " in text
-    code, text = in_a_terminal("report", tmp_path / "out")
-    assert code == 0
-    assert "6/6 steps" in text
-    code, text = in_a_terminal("export", tmp_path / "out", "--format", "coco_panoptic")
-    assert code == 0
-    assert "3/3 items" in text
+    assert "6/6 steps" in report
+    assert "3/3 items" in export
 
 
 def test_the_parent_of_several_workers_never_loads_the_models(source, tmp_path, models_folder):
