@@ -21,6 +21,7 @@ from prompts.class_lists import (
 from prompts.json_stream import JsonListMissing, JsonStreamError, array_of
 from prompts.text_files import codec_of
 from prompts.vocabulary import Category, Vocabulary
+from prompts.yaml_text import load_yaml, pairs_once
 
 _KEYS = {"things", "stuff", "synonyms"}
 _MAX_BYTES = 16 << 20
@@ -66,7 +67,7 @@ def _read(path: Path) -> ClassList:
             found = _json(stream, strict=suffix == ".json")
             if found is not None:
                 return found
-        return _content(_yaml(_text(_rest(stream))))
+        return _content(load_yaml(_text(_rest(stream))))
 
 
 def _json(stream: BinaryIO, *, strict: bool) -> ClassList | None:
@@ -80,7 +81,7 @@ def _json(stream: BinaryIO, *, strict: bool) -> ClassList | None:
         if _first(text) == "{" and (found := _categories(text)) is not None:
             return from_coco(found)
         text.seek(0)
-        return _content(json.loads(_whole(text), object_pairs_hook=_once))
+        return _content(json.loads(_whole(text), object_pairs_hook=pairs_once))
     except (json.JSONDecodeError, JsonStreamError) as error:
         if strict:
             raise ValueError(f"damaged JSON: {error}") from error
@@ -193,31 +194,3 @@ def _text(data: bytes, *, whole: bool = True) -> str:
 
 def _not_text(error: UnicodeDecodeError) -> str:
     return f"it is not text in UTF-8: {error}; save it in UTF-8"
-
-
-def _yaml(text: str) -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """YAML's safe loader, but for keys that are there twice: it would take the last."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            _refuse_twice([key.value for key, _ in node.value if isinstance(key.value, str)])
-            return super().construct_mapping(node, deep)
-
-    try:
-        return yaml.load(text, Loader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"neither YAML nor JSON: {error}") from error
-    except TypeError as error:  # a list or a mapping as a key
-        raise ValueError(f"a key must be a name: {error}") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    _refuse_twice([key for key, _ in pairs])
-    return dict(pairs)
-
-
-def _refuse_twice(keys: list[str]) -> None:
-    if twice := [key for number, key in enumerate(keys) if key in keys[:number]]:
-        raise ValueError(f"{twice[0]!r} is there twice")

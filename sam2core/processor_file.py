@@ -7,7 +7,6 @@ from its version 5 on inside ``processor_config.json``. SAM 2 has one way of loo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from sam2core.config import Sam2Config
 from sam2core.config_reader import Fields, refuse_if_wrong
 from sam2core.errors import WeightsError
 from sam2core.transforms import MEAN, STD
+from sam2core.weight_files import DamagedFileError, read_fields
 
 _FILES = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
 _BILINEAR = 2
@@ -39,9 +39,9 @@ def check_processor(folder: Path, config: Sam2Config) -> None:
         if not path.is_file():
             continue
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise WeightsError(f"{path}: not a JSON file ({error})") from error
+            content = read_fields(path)
+        except DamagedFileError as error:
+            raise WeightsError(str(error)) from error
         problems: list[str] = []
         _check(content, config, problems)
         refuse_if_wrong(str(path), problems)

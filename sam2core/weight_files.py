@@ -5,6 +5,7 @@ Nothing here needs torch or the hub's package.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import zipfile
@@ -21,6 +22,7 @@ LAYOUTS = (
 )
 """What a folder's weights may begin with. The first that is there counts, as in transformers."""
 
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LFS = b"version https://git-lfs.github.com/spec/v1"
 _LONGEST_HEADER = 100_000_000  # of safetensors, as its own readers have it
 
@@ -105,7 +107,13 @@ class DamagedFileError(ValueError):
 def check_file(path: Path) -> None:
     """Raises :class:`DamagedFileError` where a quick look tells that a file isn't whole."""
     if problem := damage(path):
-        raise DamagedFileError(path, problem)
+        raise DamagedFileError(path, problem, _SAVE_PLAIN if problem == _MARKED else None)
+
+
+def read_fields(path: Path) -> Any:
+    """The content of a JSON file with named fields. Raises :class:`DamagedFileError`."""
+    check_file(path)
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def damage(path: Path) -> str | None:
@@ -181,7 +189,15 @@ def _pytorch(path: Path, size: int) -> str | None:
     return None if start.startswith(b"\x80") else "it is not a PyTorch checkpoint"
 
 
+# transformers and others don't read past a mark: a model that only we could load helps nobody.
+_MARKED = "it begins with a byte order mark, as some editors on Windows write it"
+_SAVE_PLAIN = "Save it again as UTF-8 without that mark (in Notepad: the encoding UTF-8)"
+
+
 def _json(path: Path, size: int) -> str | None:
+    with open(path, "rb") as file:
+        if file.read(3).startswith(_MARKS):
+            return _MARKED
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):

@@ -19,7 +19,7 @@ from sam2core.errors import WeightsError
 from sam2core.model import Sam2
 from sam2core.precision import AUTO, choose_dtype
 from sam2core.processor_file import check_processor
-from sam2core.weight_files import SAFETENSORS
+from sam2core.weight_files import SAFETENSORS, DamagedFileError, read_fields
 from sam2core.weight_names import Format, name_in
 
 _POSITION = "shared_image_embedding.positional_embedding"
@@ -135,9 +135,9 @@ def _read_config(path: Path) -> Sam2Config | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path}: not a JSON file ({error})") from error
+        content = read_fields(path)
+    except DamagedFileError as error:
+        raise WeightsError(str(error)) from error
     return from_hugging_face(content, str(path))
 
 

@@ -20,7 +20,7 @@ from panoptic.errors import OutputError
 from panoptic.io.files import whole_file
 from panoptic.io.names import printable
 from panoptic.io.progress import Progress, shown
-from panoptic.io.writer_lock import RUN, only_one
+from panoptic.io.writer_lock import only_one_beside
 from panoptic.results.labelled import LabelledItem
 from panoptic.results.segmentation import PanopticSegmentation
 
@@ -65,7 +65,7 @@ def write_report(
         raise OutputError(f"{str(path)!r} is there, and is no report: give the page another name")
     try:
         with (
-            only_one(path.parent, f"writing {path.name!r} into", f".{path.name}{RUN}"),
+            only_one_beside(path, f"writing {path.name!r} into"),
             whole_file(path) as part,
             part.open("w", encoding="utf-8") as file,
             shown(progress, "steps") as tell,

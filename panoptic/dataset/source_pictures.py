@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import unicodedata
@@ -19,6 +20,9 @@ from panoptic.io.images import read_picture
 from panoptic.io.picture_settings import PictureSettings
 from panoptic.io.sources.base import Unit
 from panoptic.io.sources.opening import is_url, local_video, read_unit
+
+log = logging.getLogger("panoptic.dataset")
+_TOLD = 10  # pictures that are named when they are found by their content
 
 if TYPE_CHECKING:  # video libraries are loaded when there is one
     from panoptic.io.clips import VideoInput
@@ -74,6 +78,9 @@ class MovedPictures:
     A file is looked for by the end of its old path, the longest end first (``photos/a/1.jpg``, then
     ``a/1.jpg``, then ``1.jpg``), then by its name anywhere below the folder. Where there are
     several, the content that was labelled decides. A shard is found like a picture.
+
+    Where no file has the name, the content is looked for in all files, and what is found so is told
+    to the log ``panoptic.dataset``. That reads the whole folder, once.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -83,18 +90,46 @@ class MovedPictures:
                 f"pictures are looked for in a folder, and there is none at {str(folder)!r}"
             )
         self._by_name: dict[str, list[Path]] | None = None
+        self._by_content: dict[str, Path] | None = None
+        self._told: set[str] = set()
 
     def find(self, unit: Unit, content: str) -> Unit:
         """The unit where it is now; as it was, if it isn't found.
 
-        A single file of the name is taken unread: whoever reads it sees whether it is the same.
+        A single file of the name is taken unread, unless some were renamed: whoever reads it sees
+        whether it is the same.
         """
         if unit.source.startswith("datasets://"):
             return unit
         found = [replace(unit, source=os.path.abspath(path)) for path in self._candidates(unit)]
-        if len(found) < 2:
-            return found[0] if found else unit
-        return next((each for each in found if holds(each, content)), found[0])
+        if len(found) == 1 and self._by_content is None:
+            return found[0]
+        if right := next((each for each in found if holds(each, content)), None):
+            return right
+        if unit.span is None and not is_url(unit.source) and (path := self._holding(content)):
+            self._tell(unit, path)
+            return replace(unit, source=os.path.abspath(path))
+        return found[0] if found else unit
+
+    def _holding(self, content: str) -> Path | None:
+        """The file below the folder, whatever its name, that has this content."""
+        if self._by_content is None:
+            self._by_content = {}
+            for path in self._files():
+                try:
+                    self._by_content.setdefault(file_hash(path), path)
+                except OSError:  # whoever needs it is told
+                    continue
+        return self._by_content.get(content)
+
+    def _tell(self, unit: Unit, path: Path) -> None:
+        if unit.source in self._told:
+            return
+        self._told.add(unit.source)
+        if len(self._told) <= _TOLD:
+            log.info("%r was renamed: found by its content as %r", unit.name, str(path))
+        elif len(self._told) == _TOLD + 1:
+            log.info("more were renamed, and are found by their content")
 
     def _candidates(self, unit: Unit) -> list[Path]:
         paths = [*self._by_path(unit.source)]
@@ -116,10 +151,13 @@ class MovedPictures:
     def _named(self, name: str) -> list[Path]:
         if self._by_name is None:
             self._by_name = {}
-            for folder, _, files in os.walk(self.folder):
-                for file in files:
-                    self._by_name.setdefault(_folded(file), []).append(Path(folder, file))
+            for path in self._files():
+                self._by_name.setdefault(_folded(path.name), []).append(path)
         return sorted(self._by_name.get(name, ()))
+
+    def _files(self) -> Iterator[Path]:
+        for folder, _, files in os.walk(self.folder):
+            yield from (Path(folder, file) for file in files)
 
 
 def _changed(unit: Unit) -> ImageError:

@@ -1,8 +1,9 @@
 """Reads what comes back from Label Studio: its JSON and its JSON-MIN.
 
-Of a task the annotation counts that is marked as ground truth, else the latest; skipped ones,
-drafts and predictions never do. Shapes are in percent of the picture, rectangles turn about their
-upper left corner. (https://labelstud.io/guide/export, https://labelstud.io/tags)
+Of a task the annotation counts that is marked as ground truth, else the latest; skipped ones, those
+that a reviewer rejected (Label Studio Enterprise), drafts and predictions never do. Shapes are in
+percent of the picture, rectangles turn about their upper left corner.
+(https://labelstud.io/guide/export, https://labelstud.io/tags, the SDK's annotation_review.py)
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from panoptic.formats.regions import AnnotatedPicture, Target, paint
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts.text_files import posix_name
 
+_NOT_REJECTED = ("updated", "accepted", "fixed_and_accepted", "deleted_review")
+"""What may happen to an annotation after a review, or be one, that leaves it standing."""
 _REGION = {"original_width", "original_height", "rle", "points", "radiusX", "rotation"}
 
 
@@ -63,16 +66,21 @@ def _chosen(task: Mapping[str, Any], place: str) -> tuple[Read, str | None]:
     if not isinstance(listed, list) or not all(isinstance(a, Mapping) for a in listed):
         return _refusing(f"{place}: 'annotations' must be a list, got {shown(listed)}"), None
     skipped = [a for a in listed if a.get("was_cancelled") or a.get("skipped")]
-    counted = [a for a in listed if not (a.get("was_cancelled") or a.get("skipped"))]
+    submitted = [a for a in listed if not (a.get("was_cancelled") or a.get("skipped"))]
+    try:
+        counted = [a for a in submitted if not _rejected(a, place)]
+    except CorrectionError as error:
+        return _refusing(str(error)), None
+    rejected = len(submitted) - len(counted)
     unsaved = task.get("drafts")
     drafts = len(unsaved) if isinstance(unsaved, list) else int(bool(unsaved))
     drafts += sum(bool(a.get("draft")) for a in listed)
-    passed = ((len(skipped), "skipped"), (drafts, "drafts"))
+    passed = ((len(skipped), "skipped"), (rejected, "rejected in review"), (drafts, "drafts"))
     said = [f"{count} {what}" for count, what in passed if count]
     if not counted:
         if task.get("predictions"):
             said.append("predictions, which nobody judged")
-        reason = f"it has no annotation that was submitted ({'; '.join(said) or 'none at all'})"
+        reason = f"it has no annotation that counts ({'; '.join(said) or 'none at all'})"
         return _refusing(at(place, reason)), at(place, reason)
 
     def read(target: Target) -> PanopticSegmentation:
@@ -87,6 +95,21 @@ def _chosen(task: Mapping[str, Any], place: str) -> tuple[Read, str | None]:
         return paint(list(regions_of(results, target, place)), target)
 
     return read, None
+
+
+def _rejected(annotation: Mapping[str, Any], place: str) -> bool:
+    """Whether a reviewer's last word was no. Of several reviews the latest is it, unless the
+    annotation's ``last_action`` says that it was changed or judged anew since."""
+    last = annotation.get("last_action")
+    if last == "rejected" or last in _NOT_REJECTED:
+        return last == "rejected"
+    reviews = annotation.get("reviews") or []
+    if not isinstance(reviews, list) or not all(isinstance(r, Mapping) for r in reviews):
+        raise CorrectionError(f"{place}: 'reviews' must be a list, got {shown(reviews)}")
+    judged = [r for r in reviews if isinstance(r.get("accepted"), bool)]
+    if not judged:
+        return False
+    return max(judged, key=lambda r: _when(r, place))["accepted"] is False
 
 
 def _when(annotation: Mapping[str, Any], place: str) -> tuple[datetime, int]:

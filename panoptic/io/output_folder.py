@@ -29,7 +29,7 @@ from pathlib import Path
 from panoptic.errors import OutputError
 from panoptic.io.files import behind_link, whole_folder
 from panoptic.io.output_record import RECORD, OutputRecord, RecordJournal, matching, relative
-from panoptic.io.writer_lock import RUN, is_lock, only_one
+from panoptic.io.writer_lock import RUN, is_lock, only_one, only_one_beside
 
 _NAMED = 3  # so many files are named in a message
 _NOTHING = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".gitignore", RECORD})
@@ -153,7 +153,7 @@ def replaced_folder(folder: Path, command: str, *, overwrite: bool | None = None
     ``OutputError`` where a file that was carried over is in the way.
     """
     folder = behind_link(folder)  # so that one lock serves all names of it
-    with only_one(folder.parent, "writing", f".{folder.name}{RUN}"):
+    with only_one_beside(folder, "writing"):
         record = OutputRecord()
         if folder.exists():
             record = _check(folder, command, None, overwrite, ())

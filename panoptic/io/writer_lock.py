@@ -55,6 +55,22 @@ def only_one(folder: Path, busy: str, name: str = RUN, wait: float = 0.0) -> Ite
         lock.release()
 
 
+@contextmanager
+def only_one_beside(path: Path, busy: str) -> Iterator[None]:
+    """Holds the lock of a file or folder that appears whole, among others which may be anybody's;
+    the lock is beside it and goes with the block. Raises as ``only_one`` does.
+    """
+    name = f".{path.name}{RUN}"
+    with only_one(path.parent, busy, name):
+        try:
+            yield
+        finally:
+            # While it is held: whoever opened it before that finds that it has no name any more,
+            # and takes a new one (filelock from 3.21 on).
+            with suppress(OSError):
+                (path.parent / name).unlink(missing_ok=True)
+
+
 def is_lock(name: str) -> bool:
     """Whether a file of this name is here for a lock alone."""
     return name.removesuffix(_HOLDER).endswith(".lock") and name.startswith(".")

@@ -19,17 +19,16 @@ def read_changes(path: str | Path) -> Mapping[str, Any]:
     ``ValueError`` if it isn't there or isn't such a file; its keys are looked at by
     ``panoptic.settings.keys.checked``.
     """
-    import yaml
-
-    from prompts.text_files import NotText, read_text  # here, as the package brings numpy
+    from prompts.text_files import read_text  # here, as the package brings numpy
+    from prompts.yaml_text import load_yaml
 
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"expected a settings file (YAML), but there is none at {path}")
     try:
-        content = yaml.load(read_text(path), _loader())
-    except (yaml.YAMLError, NotText, RecursionError) as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
+        content = load_yaml(read_text(path))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, Mapping):
@@ -41,11 +40,11 @@ def read_changes(path: str | Path) -> Mapping[str, Any]:
 
 def read_value(text: str) -> Any:
     """A value as YAML has it: 0.5, 3, true, null, text. ``ValueError`` if it is none."""
-    import yaml
+    from prompts.yaml_text import load_yaml
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return load_yaml(text)
+    except ValueError as error:
         raise ValueError(f"{text!r} is not a value: {error}") from error
 
 
@@ -77,17 +76,3 @@ def _lines(settings: Any, indent: str) -> list[str]:
         else:
             lines.append(f"{indent}{field.name}: {value_text(value)}")
     return lines
-
-
-def _loader() -> Any:
-    """YAML's safe loader, but for keys that are there twice: it would take the last."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            names = [key.value for key, _ in node.value]
-            if twice := {name for name in names if names.count(name) > 1}:
-                raise yaml.YAMLError(f"{', '.join(map(str, twice))} is given twice")
-            return super().construct_mapping(node, deep)
-
-    return Loader

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from panoptic.errors import DatasetError
 from panoptic.results.frame import Event
 from panoptic.video.mask_layers import Layer, Layers
 
@@ -45,7 +46,8 @@ def temporary_file(folder: str | Path | None = None) -> IO[bytes]:
 
 class RecordFile:
     """Records one after the other in a file, each found by its place. What is written anew is
-    appended, so a place stays good for ever. Several threads may use it."""
+    appended, so a place stays good for ever. Several threads may use it. ``DatasetError`` once it
+    is closed."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -60,6 +62,7 @@ class RecordFile:
         """Returns the record's place."""
         data = zlib.compress(_encode(record), _LEVEL)
         with self._lock:
+            self.check_open()
             place = self._file.seek(0, 2)
             self._file.write(_LENGTH.pack(len(data)) + data)
             self._file.flush()
@@ -68,6 +71,7 @@ class RecordFile:
     def read(self, place: int) -> StoredFrame:
         """Raises ``OSError`` where there is no whole record."""
         with self._lock:
+            self.check_open()
             self._file.seek(place)
             head = self._file.read(_LENGTH.size)
             length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
@@ -80,6 +84,7 @@ class RecordFile:
     def copy(self, path: Path) -> None:
         """All of it, into a new file."""
         with self._lock, path.open("wb") as copy:
+            self.check_open()
             self._file.seek(0)
             shutil.copyfileobj(self._file, copy)
             copy.flush()
@@ -87,10 +92,21 @@ class RecordFile:
 
     def sync(self) -> None:
         """Waits until all would survive a power cut."""
+        self.check_open()
         os.fsync(self._file.fileno())
 
+    def check_open(self) -> None:
+        """Raises ``DatasetError`` once it is closed."""
+        if self._file.closed:
+            raise DatasetError(
+                "the session is closed: its frames are read, corrected and written before that, "
+                "within the block of `with FileSession(...)`. One that is kept in a folder goes on "
+                "with FileSession.open(pipeline, folder)"
+            )
+
     def close(self) -> None:
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
 
 class LayerStore:

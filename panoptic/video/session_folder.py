@@ -168,6 +168,7 @@ class SessionFolder:
 
     def append(self, step: Step, version: int) -> None:
         """A step is done once this returns; if it is interrupted, the number can be given anew."""
+        self.file.check_open()
         line = json.dumps({"version": version, **step.plain()}) + "\n"
         kept = step.kind != "run" and self.folder is not None
         if kept:  # work of a person: it survives a power cut, too
@@ -233,6 +234,7 @@ class SessionFolder:
         return repr(str(self.folder / JOURNAL)) if self.folder else "the journal"
 
     def _read_journal(self) -> bytes:
+        self.file.check_open()
         self._journal.seek(0)
         return self._journal.read()
 

@@ -108,7 +108,7 @@ def test_yaml_and_json_files(tmp_path):
         ("things: [car]\nthings: [bus]", "'things' is there twice"),
         ("things: [car]\nThings: [bus]", "twice, in capitals and not"),
         ("just text", "expected a YAML or JSON file with the keys"),
-        ("things: [car", "neither YAML nor JSON"),
+        ("things: [car", "it is not YAML"),
     ],
 )
 def test_wrong_files_are_refused_by_name(tmp_path, text, message):

@@ -1,6 +1,7 @@
 """Every layout in which weights are published, from folders and from the hub's cache; damage."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -163,6 +164,25 @@ def test_damage_is_named_with_what_to_delete(kind, layout, folder, cache, model)
         sam2core.load(folder)
     assert str(error.value).startswith(f"{folder / name}: can't be read (")
     assert "hf cache" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("config.json", "safetensors"),
+        ("preprocessor_config.json", "safetensors"),
+        ("model.safetensors.index.json", "sharded"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_what_is_said_of_a_file_with_one(name, layout, encoding, folder):
+    rewrite(folder, layout)
+    path = folder / name
+    path.write_text(path.read_text() if path.is_file() else "{}", encoding=encoding)
+    with pytest.raises(WeightsError, match=rf"{re.escape(name)}: .*it begins with a byte order"):
+        sam2core.load(folder)
+    path.write_text(path.read_text(encoding=encoding), encoding="utf-8")
+    sam2core.load(folder)
 
 
 def test_bytes_that_are_missing_in_the_middle(tmp_path):

@@ -87,13 +87,15 @@ def test_histogram():
     assert histogram.mean == pytest.approx(1.099 / 4)
 
 
-def test_the_page(out):
+def test_the_page(out, tmp_path):
     with DatasetStore.open(out) as store:
         path = write_report(store)
         statistics = Statistics.of(store)
         worst = [item.key for item in statistics.worst]
         calls = []
-        again = write_report(store, out / "again.html", progress=lambda *call: calls.append(call))
+        page = tmp_path / "elsewhere" / "page.html"
+        again = write_report(store, page, progress=lambda *call: calls.append(call))
+        assert list(page.parent.iterdir()) == [page]
         assert again.read_bytes() == path.read_bytes()
         steps = len(store) + min(24, len(store))
         assert [done for done, _ in calls] == list(range(1, calls[-1][1] + 1))

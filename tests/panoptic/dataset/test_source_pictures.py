@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from panoptic.dataset.export import export
 from panoptic.dataset.resumable_labelling import label_dataset
 from panoptic.dataset.source_pictures import MovedPictures
 from panoptic.dataset.store import DatasetStore
@@ -88,3 +89,28 @@ def test_where_a_file_is_looked_for(tmp_path):
     assert span == str(other)
     with pytest.raises(DatasetError, match="there is none at"):
         MovedPictures(one)
+
+
+def test_pictures_that_were_renamed_are_found_by_their_content_and_named(tmp_path, caplog):
+    fill(tmp_path / "in", 3)
+    out = labelled(tmp_path / "in", tmp_path / "out")
+    before = shown(out)
+    new = tmp_path / "new"
+    new.mkdir()
+    old = sorted((tmp_path / "in").rglob("*.png"))
+    names = ["x.png", old[2].name, "y.JPG"]  # one has another's old name now
+    for path, name in zip(old, names, strict=True):
+        shutil.move(path, new / name)
+    with caplog.at_level("INFO", "panoptic.dataset"):
+        found = shown(out, new)
+    assert found.keys() == before.keys()
+    assert all(np.array_equal(found[key], before[key]) for key in found)
+    told = [r.getMessage() for r in caplog.records if "found by its content" in r.getMessage()]
+    assert len(told) == len(set(told)) == 3
+    for path, name, line in zip(old, names, told, strict=True):
+        assert path.name in line
+        assert line.endswith(f"as {str(new / name)!r}")
+    with DatasetStore.open(out, new) as store:
+        export(store.items(), WORDS, tmp_path / "export", ["labelme"])
+        exported = sorted((tmp_path / "export").rglob("*.png"))
+        assert {file_hash(p) for p in exported} == {file_hash(p) for p in new.iterdir()}

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from panoptic.io.files import (
     write_png,
     write_text,
 )
-from panoptic.io.writer_lock import only_one
+from panoptic.io.writer_lock import only_one, only_one_beside
 
 PACKAGE = Path(panoptic.__file__).parent
 
@@ -152,6 +153,35 @@ def test_one_writer_at_a_time(tmp_path):
             pass
     with only_one(tmp_path / "out", "labelling into"):
         pass
+
+
+def test_a_lock_beside_others_files_goes_with_the_block(tmp_path):
+    page = tmp_path / "page.html"
+    with only_one_beside(page, "writing"):
+        assert [path for path in tmp_path.iterdir() if path.name.endswith(".lock")]
+        with pytest.raises(DatasetError, match="another run is"), only_one_beside(page, "writing"):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_goes_with_its_block_is_still_one_holders_alone(tmp_path):
+    holders, most, held = [], [], []
+
+    def often(me):
+        while len(held) < 200:
+            with suppress(DatasetError), only_one_beside(tmp_path / "page.html", "writing"):
+                holders.append(me)
+                most.append(len(holders))
+                held.append(me)
+                holders.remove(me)
+
+    threads = [threading.Thread(target=often, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_writer_waits_for_another(tmp_path):

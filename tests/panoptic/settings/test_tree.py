@@ -98,9 +98,11 @@ def test_what_is_wrong_is_refused_by_name(changes, message):
     ("text", "message"),
     [
         (None, "there is none at"),
-        ("video: [", "is not YAML"),
+        ("video: [", "mine.yaml: it is not YAML"),
         ("- 1", "expected settings, such as 'seed: 1', got list"),
-        ("seed: 1\nseed: 2", "seed is given twice"),
+        ("seed: 1\nseed: 2", "mine.yaml: 'seed' is there twice"),
+        ("merge: {seam: 1, seam: 2}", "mine.yaml: 'seam' is there twice"),
+        ("seed: 2026-13-45", "mine.yaml: it is not YAML: month must be"),
         ("video:\n  detect_evry: 2", "mine.yaml: there is no setting 'video.detect_evry'"),
     ],
 )

@@ -10,6 +10,7 @@ from panoptic.video.fill_backward import late_arrivals
 from prompts import Vocabulary
 from sam2core import ImageSegmenter
 from tests.panoptic.video.oracle import Oracle
+from tests.panoptic.video.small_sessions import label, small_session
 
 WORDS = demo_vocabulary()
 LATE = 4
@@ -215,3 +216,28 @@ def test_the_whole_with_the_shipped_models(clip):
     frames = list(pipeline.track(clip.frames[:3], words, settings=VideoSettings(detect_every=2)))
     assert [f.segmentation.ids.shape for f in frames] == [clip.frames.shape[1:3]] * 3
     assert {s.category for f in frames for s in f.segmentation} <= {c.name for c in words}
+
+
+USES = {
+    "frame": lambda session, folder: session.frame(0),
+    "frames": lambda session, folder: list(session.frames()),
+    "run": lambda session, folder: label(session, 1),
+    "click": lambda session, folder: session.click(0, min(session.segments), (5, 5)),
+    "remove": lambda session, folder: session.remove(min(session.segments)),
+    "undo": lambda session, folder: session.undo(),
+    "write": lambda session, folder: session.write(folder, "vipseg", progress=False),
+    "save": lambda session, folder: session.save(folder),
+}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_session_that_is_closed_says_so(tmp_path, kept):
+    with small_session(tmp_path / "session" if kept else None, 2) as session:
+        session.remove(max(session.segments))
+    before = session.segments
+    for use in USES.values():
+        with pytest.raises(ValueError, match=r"the session is closed: .*FileSession\.open\("):
+            use(session, tmp_path / "out")
+    assert session.segments == before
+    assert not (tmp_path / "out").exists()
+    session.close()  # again: nothing is left to do

@@ -66,7 +66,8 @@ def studio():
         tools.result(SIZE, "p", "polygonlabels", points),
         tools.result(SIZE, "e", "ellipselabels", ellipse),
     ]
-    return [tools.task("a", [tools.annotation(1, results)])]
+    reviews = [tools.review(1, True)]
+    return [tools.task("a", [tools.annotation(1, results, reviews=reviews)])]
 
 
 def studio_min():

@@ -139,6 +139,41 @@ def test_a_skipped_annotation_does_not_count_though_it_is_the_latest(out, tmp_pa
     assert "1 skipped" in capsys.readouterr().err
 
 
+def review(hour, accepted, **more):
+    """As Label Studio Enterprise has them beside an annotation's result."""
+    given = {"id": hour, "created_by": 2, "accepted": accepted, "fixed_annotation_history": None}
+    return {**given, "created_at": f"2026-01-03T{hour:02}:00:00.5Z", **more}
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "counts"),
+    [
+        ({"reviews": []}, True),
+        ({"reviews": [review(1, True)]}, True),
+        ({"reviews": [review(1, False)]}, False),
+        ({"reviews": [review(2, False), review(1, True)]}, False),
+        ({"reviews": [review(1, False), review(2, True)], "last_action": None}, True),
+        ({"reviews": [review(1, False)], "last_action": "submitted"}, False),
+        ({"reviews": [review(1, False)], "last_action": "updated"}, True),
+        ({"reviews": [review(1, None)]}, True),
+        ({"last_action": "rejected"}, False),
+        ({"last_action": "fixed_and_accepted"}, True),
+    ],
+)
+def test_what_a_reviewer_rejected_was_taken_as_a_correction(
+    out, tmp_path, capsys, reviewed, counts
+):
+    size, before = size_of(out, KEY), label_of(out, KEY)
+    first = annotation(1, [all_of(size, "sea")])
+    second = annotation(2, [all_of(size, "sand")], **reviewed)
+    assert correct(out, KEY, write(tmp_path / "e.json", [task(KEY, [second])])) == (not counts)
+    assert ("1 rejected in review" in capsys.readouterr().err) == (not counts)
+    assert (label_of(out, KEY) == before) == (not counts)
+    assert correct(out, KEY, write(tmp_path / "e.json", [task(KEY, [first, second])])) == 0
+    assert categories(label_of(out, KEY)[1]) == (["sand"] if counts else ["sea"])
+    assert ("1 rejected in review, left out" in capsys.readouterr().err) == (not counts)
+
+
 def test_the_annotation_marked_as_truth_counts(out, tmp_path, capsys):
     size = size_of(out, KEY)
     both = [annotation(1, [all_of(size, "sea")], ground_truth=True)]
