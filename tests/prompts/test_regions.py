@@ -28,6 +28,14 @@ def test_below_the_background_level_is_nothing():
         by_hand("2100", "2100")[None], [1], settings=RegionSettings(0.15, 0, 0)
     )
     assert region.mask.astype(int).tolist() == [[1, 0, 0, 0], [1, 0, 0, 0]]
+    (level,) = find_regions(by_hand("2100")[None], [1], settings=RegionSettings(0.1, 0, 0))
+    assert level.mask.tolist() == [[True, True, False, False]]  # what is at the level is above it
+    assert level.score == pytest.approx(0.15)  # the mean
+
+
+def test_pieces_that_touch_at_a_corner_are_two():
+    heat = by_hand("99000", "99000", "00990", "00990", "00990")
+    assert [r.area for r in find_regions(heat[None], [1], settings=ALL)] == [6, 4]
 
 
 def test_things_are_left_out_and_can_split_a_region():
@@ -77,6 +85,9 @@ def test_a_thin_piece_keeps_a_core():
     (river,) = find_regions(heat, [1], settings=RegionSettings(erosion=0.1))
     assert river.core[51, 7:93].all()
     assert not river.core[50].any()
+    heat[0, 40:61] = 1  # eroded by half of its half-width of 11, and not to a line
+    (broad,) = find_regions(heat, [1], settings=RegionSettings(erosion=0.4))
+    assert np.flatnonzero(broad.core.any(axis=1)).tolist() == list(range(45, 56))
 
 
 def test_one_distance_transform_serves_all_labels():

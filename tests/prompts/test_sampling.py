@@ -97,11 +97,13 @@ def test_positives_in_the_core_and_negatives_elsewhere(scene):
 
 def test_pieces_of_one_category_are_no_negatives_for_each_other():
     heat = np.zeros((1, 50, 90))
-    heat[0, 10:40, 5:35] = heat[0, 10:40, 50:85] = 1
+    heat[0, 10:40, 5:35] = heat[0, 10:40, 38:85] = 1  # within each other's reach
     regions = find_regions(heat, [1])
     assert len(regions) == 2
     prompt = sample_prompts(regions)
     assert set(prompt.labels_nk.ravel().tolist()) == {1}
+    words = np.stack([heat[0] * (np.arange(90) < 36), heat[0] * (np.arange(90) > 36)])
+    assert (sample_prompts(find_regions(words, [1, 2])).labels_nk == 0).any(axis=1).all()
 
 
 def test_same_seed_same_bytes(scene):

@@ -25,6 +25,15 @@ def test_splits_follow_from_the_content_alone():
     assert SplitShares(0.5, 0.4995, 0).of("f" * 32) == "val"
 
 
+def test_a_picture_stays_in_its_split_from_version_to_version():
+    """What was trained on must not be tested on because panoptic was updated."""
+    assert content_hash(b"0/0") == "20b58b931cd7d279947c2e40b0c17b98"
+    found = [SplitShares(0.34, 0.33, 0.33).of(h) for h in hashes(8)]
+    assert found == ["train"] * 3 + ["test"] * 3 + ["val"] * 2
+    edges = ("cccccccccccb", "cccccccccccd", "e66666666665", "e66666666667")
+    assert [Splits().split(h + "0" * 20) for h in edges] == ["train", "val", "val", "test"]
+
+
 @pytest.mark.parametrize("count", range(3, 12))
 def test_no_split_is_empty_where_there_are_enough(count):
     for seed in range(60):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from panoptic.dataset.export import export
-from panoptic.errors import CannotHold
+from panoptic.errors import CannotHold, NothingExported
 from panoptic.formats import new_exporter
 from panoptic.formats.picture_files import PictureFiles
 from panoptic.results.labelled import LabelledItem
@@ -127,3 +127,24 @@ def test_too_many_words_for_its_ids(tmp_path):
     new_exporter(
         "cityscapes", tmp_path, Vocabulary(stuff=[f"stuff {i}" for i in range(255)]), PictureFiles()
     )
+
+
+@pytest.mark.parametrize("things", [1000, 1001])
+def test_a_thousand_things_of_one_word_are_the_most(tmp_path, things):
+    """The next one's number would be that of the next class."""
+    ids = np.arange(things, dtype=np.int32)[None] + 1
+    car = OWN.by_name("car")
+    labels = Labels()
+    segments = [Segment(i, car.id, "car", True, 1.0) for i in ids[0].tolist()]
+    labels.frames["crowd"] = [PanopticSegmentation.from_ids(ids, segments)]
+    path = tmp_path / "crowd.png"
+    Image.fromarray(np.zeros((1, things, 3), np.uint8)).save(path)
+    size = ids.shape
+    item = LabelledItem("crowd", str(path), "image", size, "val", None, None, 1, reader=labels)
+    if things > 1000:
+        with pytest.raises(NothingExported, match="don't hold so many 'car'"):
+            export([item], OWN, tmp_path, ["cityscapes"])
+        return
+    (done,) = export([item], OWN, tmp_path, ["cityscapes"])
+    (made,) = (done.folder / "gtFine").rglob("*_instanceIds.png")
+    np.testing.assert_array_equal(read(made)[0], 26_000 + np.arange(1000))

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,14 @@ def test_colours_are_the_digits_of_the_id():
         [220, 20, 60],
     ]
     assert np.array_equal(rgb_to_ids(ids_to_rgb(ids)), ids)
+
+
+def test_crowd_is_written_and_read_back(tmp_path):
+    crowd = [replace(s, is_crowd=s.id == 300) for s in RESULT]
+    path, content = saved(tmp_path, PanopticSegmentation(IDS, tuple(crowd)))
+    told = content["annotations"][0]["segments_info"]
+    assert [(s["id"], s["iscrowd"]) for s in told] == [(70_000, 0), (300, 1)]
+    assert [s.is_crowd for s in CocoPanoptic.open(path).load()] == [False, True]
 
 
 def test_files_are_those_of_the_format(tmp_path):

@@ -78,6 +78,16 @@ def test_brush_there_and_back(shape, share):
     np.testing.assert_array_equal(read_brush(rle, *shape), mask)
 
 
+def test_what_a_brush_half_covers_is_its_own():
+    """Its edge is smooth: any opacity counts, as in Label Studio's own masks."""
+    sizes = "".join(f"{size - 1:04b}" for size in (3, 4, 8, 16))
+    values = "".join(f"{value:08b}" for value in (0, 0, 0, 0, 9, 9, 9, 1))
+    bits = f"{8:032b}{7:05b}{sizes}0{0:02b}{7:03b}{values}"  # a block of eight values as they are
+    bits += "0" * (-len(bits) % 8)
+    rle = [int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)]
+    np.testing.assert_array_equal(read_brush(rle, 1, 2), [[False, True]])
+
+
 def test_run_lengths_of_other_pictures_are_refused():
     rle = brush(np.ones((3, 4), bool))
     with pytest.raises(ValueError, match="a mask 3 x 4 has"):

@@ -89,3 +89,17 @@ def test_far_corners_keep_their_place():
     mask = np.zeros((400, 300), bool)
     mask[390:, 290:] = True
     assert edges(mask)[0].min(axis=0).tolist() == [290, 390]
+
+
+def test_a_pixel_is_within_a_polygon_if_its_middle_is():
+    ys, xs = np.mgrid[:6, :9] + 0.5
+    triangle = filled(np.array([(0, 0), (8, 0), (0, 4)]), (6, 9))
+    np.testing.assert_array_equal(triangle, xs / 8 + ys / 4 < 1)
+    corners = np.array([(1.2, 5.7), (3.1, 0.3), (8.4, 2.2)])
+    left = [
+        (b[0] - a[0]) * (ys - a[1]) - (b[1] - a[1]) * (xs - a[0]) > 0
+        for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    ]
+    inside = np.all(left, axis=0)
+    assert 0 < inside.sum() < inside.size
+    np.testing.assert_array_equal(filled(corners, (6, 9)), inside)

@@ -188,6 +188,12 @@ def test_what_is_written_is_read_back_and_scores_the_same(tmp_path):
     assert report.to_dict() == expected.to_dict()
 
 
+def test_crowd_is_written_and_read_back(tmp_path):
+    one = frame("1122 7777", {1: 1, 2: 2, 7: 7}, crowd=[2])
+    path = write(tmp_path / "found", "one", [one, one])
+    assert list(VipsegVideos.open(path).frames("one")) == [one, one]
+
+
 def test_the_json_has_the_fields_of_the_layout(tmp_path):
     words = Vocabulary(things=["cat", "dog"], stuff=["grass"])
     result = PanopticSegmentation.from_ids(

@@ -112,22 +112,34 @@ def test_cutting_off_and_rounding_give_the_same_pixels(folder, items):
             np.testing.assert_array_equal(np.floor(points), np.round(points))
 
 
+def points_of(tmp_path, ids):
+    """The points (N, 2), as shares, of each segment of a label whose segments are all cars."""
+    labels = Labels()
+    car = next(iter(WORDS))
+    segments = [Segment(i, car.id, car.name, car.is_thing, 0.5) for i in np.unique(ids[ids > 0])]
+    labels.frames["x"] = [PanopticSegmentation.from_ids(ids, segments)]
+    Image.fromarray(np.zeros((*ids.shape, 3), np.uint8)).save(tmp_path / "x.png")
+    item = LabelledItem(
+        *("x", str(tmp_path / "x.png"), "image", ids.shape, "train", None, None, 1), reader=labels
+    )
+    folder = write(tmp_path / "out", "yolo_seg", [item])
+    lines = (folder / "labels/train/x.txt").read_text().splitlines()
+    return [np.array(line.split()[1:], np.float32).reshape(-1, 2) for line in lines]
+
+
+def test_shares_tell_the_pixels_of_wide_pictures_apart(tmp_path):
+    ids = np.zeros((12, 9000), np.int32)
+    ids[3:7, 1234:8765] = 1
+    (points,) = points_of(tmp_path, ids)
+    assert sorted(set(np.floor(points[:, 0] * 9000).tolist())) == [1234, 8764]
+
+
 def test_segments_of_one_class_and_box_are_told_apart(tmp_path):
     """Ultralytics takes lines with one class and one box for the same, and drops all but one."""
     ids = np.zeros((12, 12), np.int32)
     ids[np.arange(1, 11), np.arange(1, 11)] = 1
     ids[np.arange(1, 11), np.arange(10, 0, -1)] = 2
-    labels = Labels()
-    car = next(iter(WORDS))
-    segments = [Segment(i, car.id, car.name, car.is_thing, 0.5) for i in (1, 2)]
-    labels.frames["x"] = [PanopticSegmentation.from_ids(ids, segments)]
-    Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(tmp_path / "x.png")
-    item = LabelledItem(
-        *("x", str(tmp_path / "x.png"), "image", (12, 12), "train", None, None, 1), reader=labels
-    )
-    folder = write(tmp_path / "out", "yolo_seg", [item])
-    lines = (folder / "labels/train/x.txt").read_text().splitlines()
-    points = [np.array(line.split()[1:], np.float32).reshape(-1, 2) for line in lines]
+    points = points_of(tmp_path, ids)
     boxes = [tuple(map(float, (*p.min(0), *p.max(0)))) for p in points]
     assert len(set(boxes)) == 2
     np.testing.assert_array_equal(np.floor(points[0] * 12).min(0), [1, 1])

@@ -32,6 +32,9 @@ from panoptic.io.names import (
         (".png", "_png"),
         ("", "_"),
         ("con.jpg", "_con"),
+        ("PRN/aux/nul.png", "_PRN/_aux/_nul"),
+        ("com1/LPT9.jpg", "_com1/_LPT9"),
+        ("com/lpt10.jpg", "com/lpt10"),
         ("-rf.jpg", "_-rf"),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from panoptic.formats.coco_panoptic import CocoPanoptic, CocoPanopticWriter
 from panoptic.measure.evaluate_coco import evaluate_coco
 from panoptic.measure.evaluate_pictures import evaluate, segment_ious
-from panoptic.measure.pq import Label, Overlaps, tally
+from panoptic.measure.pq import Label, Overlaps, Tally, tally
 from panoptic.results.segment import UNKNOWN, UNKNOWN_ID, Segment
 from panoptic.results.segmentation import PanopticSegmentation
 
@@ -98,6 +99,13 @@ def test_counts_and_qualities_worked_out_by_hand():
     assert report.all.sq == pytest.approx((1 + 0 + 0.6 + 0) / 4)
 
 
+def test_what_is_missed_and_what_is_wrong_weigh_half():
+    quality = Tally(iou=1.2, tp=2, fp=1, fn=3).quality
+    assert (quality.pq, quality.sq, quality.rq) == pytest.approx((1.2 / 4, 0.6, 0.5))
+    other = Tally(iou=1.2, tp=2, fp=3, fn=1).quality
+    assert other == quality
+
+
 def test_an_iou_of_one_half_is_no_match():
     truth = result(["1100"], {1: 1})
     assert evaluate([result(["1000"], {1: 1})], [truth]).all.pq == 0.0
@@ -119,6 +127,14 @@ def test_predictions_on_void_and_crowd_are_forgiven():
         "cat": (0, 0, 0),
         "dog": (0, 1, 1),
     }
+
+
+def test_half_on_void_is_not_forgiven():
+    """As panopticapi has it: more than half."""
+    truth = result(["11110000"], {1: 1})
+    for row, wrong in (("00333000", True), ("00333300", True), ("00033300", False)):
+        report = evaluate([result([row], {3: 2})], [truth])
+        assert {c.name: t.fp for c, t in report.per_class.items()}["dog"] == wrong, row
 
 
 def test_missed_crowd_costs_nothing_and_is_never_matched():
@@ -196,6 +212,9 @@ def test_segment_ious_are_those_of_the_best_partner():
     prediction = result(["33333444", "55558888"], {3: 1, 4: 1, 5: 2, 8: 8})
     # 3: 4 shared of 5 with cat 1. 4: 3 of 4 with cat 2. 5 lies on void. 8 has the wrong category.
     assert segment_ious(prediction, truth) == {3: 0.8, 4: 0.75, 8: 0.0}
+    unknown = replace(prediction.segment(3), category_id=UNKNOWN_ID, category=UNKNOWN)
+    nameless = PanopticSegmentation(prediction.ids, (unknown, *prediction.segments[1:]))
+    assert segment_ious(nameless, truth).keys() == {4, 8}
 
 
 # What panopticapi (github.com/cocodataset/panopticapi, 7bb4655) gives for ``perturbed`` copies of

@@ -69,6 +69,8 @@ def test_mean_recall_and_decay():
     s = Similarity.of(values)
     # Quarters as in DAVIS: frames 0 to 2 and 5 to 7.
     assert (s.mean, s.recall, s.decay) == pytest.approx((0.65, 5 / 8, 0.9 - 0.4))
+    longer = Similarity.of(np.linspace(1.1, 0, 12))  # frames 0 to 3 and 8 to 11
+    assert longer.decay == pytest.approx(0.95 - 0.15)
     assert math.isnan(Similarity.of(np.empty(0)).mean)
 
 

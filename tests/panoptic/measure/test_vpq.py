@@ -108,6 +108,18 @@ def test_videos_add_up():
         vpq(*one) + vpq(*two, windows=(1,))
 
 
+def test_categories_that_do_not_count_are_neither_missed_nor_void():
+    truth = frame("1177 1177 2277 2277", {1: 1, 2: 2, 7: 7})
+    found = frame("3399 3399 3399 3399", {3: 1, 9: 7})
+    (pair,) = pair_frames([found], [truth], counted=(1, 7))
+    meter = VpqMeter((1,))
+    meter.add(pair)
+    tallies = meter.result().tallies[1]
+    assert tallies.keys() == {1, 7}  # the dog isn't missed
+    assert (tallies[1].tp, tallies[1].fp) == (0, 1)  # and what lies on it counts: IoU 4 / 8
+    assert tallies[7].tp == 1
+
+
 def test_errors_are_clear():
     with pytest.raises(ValueError, match="windows are lengths"):
         VpqMeter(())
