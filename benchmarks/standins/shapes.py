@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 from benchmarks.standins.truth import TrueFrame
@@ -50,8 +51,15 @@ class Shapes:
     @cached_property
     def areas(self) -> dict[int, int]:
         """Cells of every segment that has any."""
-        numbers, counts = np.unique(self.ids, return_counts=True)
-        return {int(n): int(c) for n, c in zip(numbers, counts, strict=True) if n}
+        listed, places = self._places
+        counts = np.bincount(places.ravel(), minlength=len(listed))
+        return {int(listed[n]): int(counts[n]) for n in np.flatnonzero(counts) if listed[n]}
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        """0 and the ids that the picture has, rising, and the place of each cell's among them."""
+        listed = np.array(sorted({0, *self._categories}))
+        return listed, np.searchsorted(listed, self.ids)
 
     @cached_property
     def pieces(self) -> np.ndarray:
@@ -67,12 +75,13 @@ class Shapes:
     def _find_pieces(self) -> None:
         if hasattr(self, "_pieces"):
             return
-        compact = np.unique(self.ids, return_inverse=True)
-        numbered = compact[1].reshape(self.ids.shape) + 1
+        listed, places = self._places
         self._piece_map = np.zeros(self.ids.shape, np.int64)
         self._pieces: list[Piece] = []
-        for number, window in enumerate(ndimage.find_objects(numbered), start=1):
-            inside = numbered[window] == number
+        for number, window in enumerate(ndimage.find_objects(places + 1)):
+            if window is None:
+                continue
+            inside = places[window] == number
             labels, _ = ndimage.label(inside)
             first = len(self._pieces)
             self._piece_map[window][inside] = labels[inside] + first - 1
@@ -83,27 +92,25 @@ class Shapes:
                     *(left + part[1].start, top + part[0].start),
                     *(left + part[1].stop, top + part[0].stop),
                 )
-                self._pieces.append(
-                    Piece(first + n, int(compact[0][number - 1]), int(areas[n]), box)
-                )
+                self._pieces.append(Piece(first + n, int(listed[number]), int(areas[n]), box))
 
     @cached_property
     def borders(self) -> dict[int, dict[int, int]]:
         """Of every segment those that touch it, with the cells along which they do."""
         found: dict[int, dict[int, int]] = {}
+        listed, places = self._places
+        many = len(listed)
         for one, other in (
-            (self.ids[:, :-1], self.ids[:, 1:]),
-            (self.ids[:-1], self.ids[1:]),
+            (places[:, :-1], places[:, 1:]),
+            (places[:-1], places[1:]),
         ):
-            meet = one != other
-            pairs, counts = np.unique(
-                np.stack([one[meet], other[meet]]), axis=1, return_counts=True
-            )
-            for (a, b), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
-                if a and b:
-                    for here, there in ((a, b), (b, a)):
-                        touching = found.setdefault(here, {})
-                        touching[there] = touching.get(there, 0) + count
+            meet = (one != other) & (one > 0) & (other > 0)
+            pairs, counts = np.unique(one[meet] * many + other[meet], return_counts=True)
+            for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+                a, b = (int(listed[n]) for n in divmod(pair, many))
+                for here, there in ((a, b), (b, a)):
+                    touching = found.setdefault(here, {})
+                    touching[there] = touching.get(there, 0) + count
         return found
 
     def is_thing(self, id: int) -> bool:
