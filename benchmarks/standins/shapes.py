@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from benchmarks.standins.truth import TrueFrame
