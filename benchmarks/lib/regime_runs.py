@@ -30,8 +30,6 @@ OURS = "ours"
 LEAST_SCORES = (0.0, 0.3)
 """Of the boxes that plain ways take: shares of the scale of the detector's scores. Ours has its
 own rules against weak boxes; the plain ways have each the better of these."""
-SAME_IOUS = (0.02, 0.3)
-"""The same for the ids of frames labelled one by one."""
 
 Variants = Mapping[str, Mapping[str, Any]]
 """Changes of settings by name; ours, as it is, is the one without changes."""
@@ -96,7 +94,7 @@ def run(
             name: _followed(pipeline, frames, words, {**(base or {}), **changes})
             for name, changes in variants.items()
         }
-        found |= _plain_clips(pipeline, frames, words) if plain else {}
+        found |= _plain_clips(pipeline, regime, frames, words) if plain else {}
         return {name: vpq(results, frames) for name, results in found.items()}
     stills = {}
     own = pipeline.settings
@@ -147,12 +145,13 @@ def _followed(
 
 
 def _plain_clips(
-    pipeline: PanopticPipeline, frames: Sequence[TrueFrame], words: Vocabulary
+    pipeline: PanopticPipeline, regime: Regime, frames: Sequence[TrueFrame], words: Vocabulary
 ) -> dict[str, list[PanopticSegmentation]]:
-    found = {PLAIN: _followed(pipeline, frames, words, {}, sessions()[PLAIN])}
     pictures = [replace(pipeline.segment(f.image, words), image=None) for f in frames]
-    for level in SAME_IOUS:
-        found[f"{FRAMES} of {level}"] = list(linked_by_iou(pictures, level))
+    found = {FRAMES: list(linked_by_iou(pictures))}
+    for share, least in _least_scores(regime):
+        changes = {"detector.box_threshold": least}
+        found[f"{PLAIN}, {share}"] = _followed(pipeline, frames, words, changes, sessions()[PLAIN])
     return found
 
 
@@ -162,11 +161,15 @@ def _plain_stills(
     image = frame.image
     boxes = pipeline.things.detect(image, words)
     heatmaps = pipeline.stuff.heatmaps(image, words)
-    low, high = regime.things.scores
     ways = {
-        f"{name}, scores from {share:.0%}": replace(way, min_score=low + share * (high - low))
+        f"{name}, {share}": replace(way, min_score=least)
         for name, way in PLAIN_WAYS.items()
-        for share in LEAST_SCORES
+        for share, least in _least_scores(regime)
     }
     segmenter = pipeline.segmenter
     return plain_ways(segmenter, segmenter.encode(image), boxes, heatmaps, words, ways)
+
+
+def _least_scores(regime: Regime) -> list[tuple[str, float]]:
+    low, high = regime.things.scores
+    return [(f"scores from {share:.0%}", low + share * (high - low)) for share in LEAST_SCORES]

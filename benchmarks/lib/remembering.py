@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from detectors.base import Boxes, Heatmaps, StuffDetector, ThingDetector, ThingSettings
 from prompts import Vocabulary
@@ -84,6 +85,17 @@ class RememberingSegmenter:
         image: Any = None,
     ) -> ImageMasks:
         prompt = (points, labels, boxes, mask_logits)
+        alone = boxes is not None and points is None and mask_logits is None
+        if alone and np.ndim(boxes) == 2 and len(boxes) > 1:
+            # One by one: of boxes from a higher level on, all were asked about before.
+            each = [self.segment(boxes=box[None], multimask=multimask, image=image)
+                    for box in np.asarray(boxes)]  # fmt: skip
+            return ImageMasks(
+                torch.cat([found.logits for found in each]),
+                torch.cat([found.iou for found in each]),
+                torch.cat([found.presence for found in each]),
+                each[0].size,
+            )
         key = (id(image), multimask, *(None if p is None else _bytes(p) for p in prompt))
         if key not in self._known:
             self._known[key] = self._segmenter.segment(*prompt, multimask, image=image)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,10 @@ _SURE = (0.5, 0.9)
 _LATEST = 5  # frames
 
 
+Changes = Mapping[str, Any]
+"""Of the settings, by key."""
+
+
 class FindsAllAtFirst(StandinDetector):
     """One that misses nothing in the first frame of a clip."""
 
@@ -38,13 +43,16 @@ class FindsAllAtFirst(StandinDetector):
         )
 
 
-def things_lost(frames_a_clip: int, stories: Sequence[str] = STORIES[:2]) -> tuple[int, int]:
+def things_lost(
+    frames_a_clip: int, stories: Sequence[str] = STORIES[:2], changes: Changes | None = None
+) -> tuple[int, int]:
     """Things that were found in the first frame, and how many of them have no label of theirs
     when they are last seen, though the tracker follows them without an error."""
     found_first, lost = 0, 0
     for story in stories:
         frames = _clip(story, frames_a_clip)
-        results = _tracked(frames, DetectorErrors(silent_after=0, scores=_SURE), TrackErrors())
+        silent = DetectorErrors(silent_after=0, scores=_SURE)
+        results = _tracked(frames, silent, TrackErrors(), changes)
         for thing in frames[0].truth.things:
             id = _label_on(results[0], frames[0], thing.id)
             if id is None:
@@ -57,12 +65,16 @@ def things_lost(frames_a_clip: int, stories: Sequence[str] = STORIES[:2]) -> tup
     return found_first, lost
 
 
-def rare_looks(frames_a_clip: int, stories: Sequence[str] = STORIES) -> dict[str, float]:
+def rare_looks(
+    frames_a_clip: int, stories: Sequence[str] = STORIES, changes: Changes | None = None
+) -> dict[str, float]:
     """Mean VPQ in percent by detector: one that finds all, and one that, after the first frame,
     finds each thing in a random 30 % of its looks."""
     clips = [_clip(story, frames_a_clip) for story in stories]
     return {
-        name: float(np.mean([vpq(_tracked(clip, errors), clip) for clip in clips]))
+        name: float(
+            np.mean([vpq(_tracked(clip, errors, USUAL_TRACKS, changes), clip) for clip in clips])
+        )
         for name, errors in (
             ("every look", DetectorErrors(scores=_SURE)),
             ("30 % of looks", DetectorErrors(flicker=0.7, scores=_SURE)),
@@ -80,9 +92,13 @@ def _clip(story: str, frames: int) -> list[TrueFrame]:
 
 
 def _tracked(
-    frames: Sequence[TrueFrame], errors: DetectorErrors, tracks: TrackErrors = USUAL_TRACKS
+    frames: Sequence[TrueFrame],
+    errors: DetectorErrors,
+    tracks: TrackErrors,
+    changes: Changes | None,
 ) -> list[PanopticSegmentation]:
     pipeline = Regime("silent", "demo clips", things=errors, tracks=tracks).pipeline(frames)
+    pipeline.settings = pipeline.settings.changed(changes or {})
     pipeline.things = FindsAllAtFirst(Truths(frames), errors, settings=pipeline.settings.detector)
     session = pipeline.video_session(asked(frames, demo_vocabulary(), 12, 0))
     return [replace(session.step(frame.image).segmentation, image=None) for frame in frames]

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
     [
         ("benchmarks.demo_parity", ["--scenarios", "cut", "--frames", "8"]),
         ("benchmarks.quality", ["--scenes", "2", "--artwork", "seen"]),
+        ("benchmarks.rules", ["--regime", "usual errors"]),
     ],
 )
 def test_a_quick_run_measures_and_leaves_the_results_alone(module, smaller, tmp_path):
