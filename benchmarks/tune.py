@@ -35,10 +35,9 @@ KNOBS: dict[str, tuple[float, ...]] = {
     "detector.cross_category_iou": (0.5, 0.65, 0.8),
     "detector.same_category_iou": (0.4, 0.5, 0.6, 0.7),
     "regions.background": (0.05, 0.1, 0.2, 0.3, 0.4),
-    "merge.stuff_weight": (0.05, 0.1, 0.2),
     "merge.min_stuff_area": (0.005, 0.01, 0.02),
-    "merge.min_visible": (0.35, 0.5, 0.65),
-    "stuff_masks.heat_weight": (0.5, 1.0, 2.0),
+    "merge.min_visible": (0.4, 0.5, 0.6, 0.7),
+    "stuff_masks.bound": (2.0, 4.0, 8.0),
 }
 
 

@@ -30,6 +30,7 @@ from panoptic.compose.candidates import (
     within,
 )
 from panoptic.compose.merge import explain_merge
+from panoptic.compose.named_twice import named_twice
 from panoptic.compose.quality import QualityModel
 from panoptic.compose.stuff_masks import StuffMask, choose_stuff_masks
 from panoptic.compose.trace import Trace
@@ -236,14 +237,20 @@ class ImagePipeline:
             thing_masks = self.segmenter.segment(boxes=boxes.xyxy, image=encoded)
         # Everything about regions happens at the size of the heatmaps.
         region_size = (heatmaps.probabilities.shape[1], heatmaps.probabilities.shape[2])
+        small = (
+            [] if thing_masks is None else [m[0] for m in replace(thing_masks, size=region_size)]
+        )
+        are_stuff = named_twice(
+            small, heatmaps, settings.regions.background, settings.merge.named_twice
+        )
         covered = np.zeros(region_size, dtype=bool)
-        if thing_masks is not None:
-            for masks in replace(thing_masks, size=region_size):
-                covered |= masks[0]
+        for number, mask in enumerate(small):
+            if number not in are_stuff:
+                covered |= mask
         regions = find_regions(
             heatmaps.probabilities, heatmaps.category_ids, covered, settings.regions
         )
-        prompt = sample_prompts(regions, covered, settings.sampling, settings.seed)
+        prompt = sample_prompts(regions, settings.sampling, settings.seed)
         stuff_masks: list[StuffMask] = []
         if regions:
             scale = np.array([size[1] / region_size[1], size[0] / region_size[0]], np.float32)
@@ -258,7 +265,6 @@ class ImagePipeline:
                 regions,
                 answers,
                 heatmaps,
-                covered,
                 settings.regions.background,
                 settings.stuff_masks,
             )
@@ -270,7 +276,15 @@ class ImagePipeline:
             else []
         )
         report = explain_merge(
-            candidates, size, settings.merge, unknown=unknown, quality=self.quality
+            candidates,
+            size,
+            settings.merge,
+            unknown=unknown,
+            quality=self.quality,
+            left_out={
+                number: f"its mask is the area of {vocabulary.by_id(word).name!r} (IoU {iou:.2f})"
+                for number, (word, iou) in are_stuff.items()
+            },
         )
         result = report.result.with_image(picture)
         return Trace(

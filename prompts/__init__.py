@@ -4,7 +4,7 @@ Part of panoptic-anything.
 """
 
 from prompts.caption import Caption, Span, captions
-from prompts.regions import Region, RegionSettings, find_regions
+from prompts.regions import Region, RegionSettings, find_regions, likeliest_words
 from prompts.sampling import SamplingSettings, sample_prompts, spread_points
 from prompts.spatial import Prompt
 from prompts.vocabulary import Category, UnknownCategory, Vocabulary
@@ -21,6 +21,7 @@ __all__ = [
     "Vocabulary",
     "captions",
     "find_regions",
+    "likeliest_words",
     "sample_prompts",
     "spread_points",
 ]

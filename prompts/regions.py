@@ -1,4 +1,4 @@
-"""From stuff heatmaps to clean regions: where a stuff word surely is."""
+"""From stuff heatmaps to regions: the connected pieces in which a stuff word is the likeliest."""
 
 from __future__ import annotations
 
@@ -9,51 +9,36 @@ import numpy as np
 
 @dataclass(frozen=True)
 class RegionSettings:
-    """How heatmaps become regions. Lengths and areas are relative to the image."""
+    """How heatmaps become regions."""
 
     background: float = 0.1
     """A pixel whose best word is below this probability belongs to no region. CLIPSeg's
     probabilities stay low even where it is right; 0.1 is the published recipe's level."""
-    erosion: float = 0.015
-    """How far a region's core keeps from its outline, as a part of sqrt(height x width). The
-    outline of a CLIPSeg heatmap is uncertain by about a third of its patch (16 of 352 pixels)."""
     min_area: float = 0.002
-    """Components smaller than this part of the image are dropped: it is the area of one CLIPSeg
-    patch, so they are less than what the heatmap can resolve."""
-    max_components: int = 8
-    """The most components a word keeps, the largest first: each is one question to SAM 2."""
+    """Pieces smaller than this part of the image are dropped: it is the area of one CLIPSeg patch,
+    so they are less than what the heatmap can resolve, and each is a question to SAM 2."""
 
     def __post_init__(self) -> None:
-        for name in ("background", "erosion", "min_area"):
+        for name in ("background", "min_area"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        if self.max_components < 1:
-            raise ValueError(f"max_components must be 1 or more, got {self.max_components}")
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """One connected piece of a stuff category.
-
-    ``mask`` (H, W) bool is the piece, ``core`` the part of it away from its outline (never
-    empty): points are taken there. ``score`` is the mean probability over the mask.
-    """
+    """One connected piece of a stuff category: ``mask`` (H, W) bool, not empty, and ``score``, the
+    mean probability over it."""
 
     category_id: int
     mask: np.ndarray
-    core: np.ndarray
     score: float
 
     def __post_init__(self) -> None:
-        for name in ("mask", "core"):
-            value = getattr(self, name)
-            if value.ndim != 2 or value.dtype != np.bool_ or value.shape != self.mask.shape:
-                raise ValueError(
-                    f"expected {name} (H, W) bool, the same for mask and core, "
-                    f"got {value.shape} {value.dtype}"
-                )
-        if not self.core.any() or (self.core & ~self.mask).any():
-            raise ValueError("a region's core must be a part of its mask, and not empty")
+        if self.mask.ndim != 2 or self.mask.dtype != np.bool_ or not self.mask.any():
+            raise ValueError(
+                "expected a mask (H, W) bool with a pixel at least, "
+                f"got {self.mask.shape} {self.mask.dtype}"
+            )
 
     @property
     def area(self) -> int:
@@ -69,8 +54,7 @@ def find_regions(
     """Every pixel to its likeliest word, without things and background, in connected pieces.
 
     ``things`` are bool masks (N, H, W), or their union (H, W). Regions come by category in the
-    order of ``category_ids``, the largest piece first. A thin piece (a river, a pole) is eroded
-    by at most half of its own half-width, so that it keeps a core.
+    order of ``category_ids``, the largest piece first.
     """
     settings = settings or RegionSettings()
     probabilities = np.asarray(probabilities_khw)
@@ -81,15 +65,13 @@ def find_regions(
         )
     if probabilities.size == 0:
         return ()
-    winners = _winners(probabilities, _union(things, probabilities.shape[1:]), settings.background)
-    depth = _depth(winners)
-    radius = settings.erosion * float(np.sqrt(winners.size))
+    winners = likeliest_words(probabilities, settings.background)
+    winners[_union(things, probabilities.shape[1:])] = -1
     found = []
     for index, category_id in enumerate(category_ids):
         for mask in _components(winners == index, settings):
-            core = mask & (depth > min(radius, float(depth[mask].max()) / 2))
             score = float(probabilities[index][mask].mean(dtype=np.float64))
-            found.append(Region(int(category_id), mask, core, score))
+            found.append(Region(int(category_id), mask, score))
     return tuple(found)
 
 
@@ -107,31 +89,12 @@ def _union(things: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     return union
 
 
-def _winners(probabilities: np.ndarray, things: np.ndarray, background: float) -> np.ndarray:
-    """The index of the likeliest word at each pixel, -1 for none, (H, W)."""
-    winners = probabilities.argmax(axis=0)
-    best = np.take_along_axis(probabilities, winners[None], axis=0)[0]
-    winners[(best < background) | things] = -1
+def likeliest_words(probabilities_khw: np.ndarray, background: float) -> np.ndarray:
+    """The index of the likeliest of K >= 1 words at each pixel, -1 below the background, (H, W)."""
+    winners = probabilities_khw.argmax(axis=0)
+    best = np.take_along_axis(probabilities_khw, winners[None], axis=0)[0]
+    winners[best < background] = -1
     return winners
-
-
-def _depth(labels: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the nearest pixel of another label, to within one pixel.
-
-    One distance transform serves all labels. The image's edge doesn't count as an outline:
-    what touches it goes on outside.
-    """
-    from scipy.ndimage import distance_transform_edt
-
-    edge = np.zeros(labels.shape, dtype=bool)
-    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
-    edge[1:] |= down
-    edge[:-1] |= down
-    edge[:, 1:] |= right
-    edge[:, :-1] |= right
-    if not edge.any():
-        return np.full(labels.shape, float(max(labels.shape)))
-    return distance_transform_edt(~edge) + 1
 
 
 def _components(mask: np.ndarray, settings: RegionSettings) -> list[np.ndarray]:
@@ -142,6 +105,6 @@ def _components(mask: np.ndarray, settings: RegionSettings) -> list[np.ndarray]:
     if not count:
         return []
     areas = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
-    order = np.argsort(-areas, kind="stable")[: settings.max_components]
+    order = np.argsort(-areas, kind="stable")
     least = max(1.0, settings.min_area * mask.size)
     return [numbered == i + 1 for i in order if areas[i] >= least]

@@ -8,28 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from prompts.regions import Region
-from prompts.spatial import NEGATIVE, POSITIVE, Prompt
+from prompts.spatial import Prompt
 
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How many points are taken, and where."""
+    """How many points are taken."""
 
-    positives: int = 12
+    points: int = 12
     """Points inside a region. SAM 2 was trained with up to 8 clicks (arXiv 2408.00714, appendix
     D.2); stuff is larger and more varied than what one clicks on, so a few more, but not many."""
-    negatives: int = 8
-    """Points on things and on other regions."""
-    reach: float = 0.25
-    """Negatives are taken in the region's box, widened on each side by this part of its size:
-    one far away tells nothing about where the region ends."""
 
     def __post_init__(self) -> None:
-        if self.positives < 1 or self.negatives < 0 or self.reach < 0:
-            raise ValueError(
-                "expected positives >= 1, negatives >= 0 and reach >= 0, "
-                f"got {self.positives}, {self.negatives}, {self.reach}"
-            )
+        if self.points < 1:
+            raise ValueError(f"points must be at least 1, got {self.points}")
 
 
 # Spreading looks at no more pixels than this, and on no finer grid than this many pixels: a few
@@ -64,45 +56,16 @@ def spread_points(mask: np.ndarray, count: int, seed: int | Sequence[int] = 0) -
 
 
 def sample_prompts(
-    regions: Sequence[Region],
-    things: np.ndarray | None = None,
-    settings: SamplingSettings | None = None,
-    seed: int = 0,
+    regions: Sequence[Region], settings: SamplingSettings | None = None, seed: int = 0
 ) -> Prompt:
-    """One prompt for each region: positives in its core, negatives in things and other regions.
-
-    ``things`` are bool masks (N, H, W), or their union (H, W). Pieces of the same category are
-    no negatives for each other, nor is what belongs to no region.
-    """
+    """One prompt for each region: points in it."""
     settings = settings or SamplingSettings()
-    if not regions:
-        return Prompt.empty()
-    covered = np.zeros(regions[0].mask.shape, dtype=bool)
-    if things is not None:
-        covered = np.logical_or.reduce(things) if things.ndim == 3 else things
-    core_of = np.zeros(covered.shape, dtype=np.int64)  # category ids, which start at 1
-    for region in regions:
-        core_of[region.core] = region.category_id
-    points, labels = [], []
-    for number, region in enumerate(regions):
-        inside = spread_points(region.core, settings.positives, (seed, number, 1))
-        window = _window(region.mask, settings.reach)
-        other = (core_of[window] != 0) & (core_of[window] != region.category_id)
-        others = (other | covered[window]) & ~region.mask[window]
-        outside = spread_points(others, settings.negatives, (seed, number, 0))
-        corner = np.array([window[1].start, window[0].start], dtype=np.float32)
-        points.append(np.concatenate([inside, outside + corner]))
-        labels.append(np.repeat([POSITIVE, NEGATIVE], [len(inside), len(outside)]))
-    return Prompt.from_points(points, labels)
-
-
-def _window(mask: np.ndarray, reach: float) -> tuple[slice, slice]:
-    """Rows and columns of the mask's box, widened on each side."""
-    sides = []
-    for low, high in (_extent(mask, 1), _extent(mask, 0)):
-        margin = round(reach * (high + 1 - low))
-        sides.append(slice(max(0, low - margin), high + 1 + margin))
-    return sides[0], sides[1]
+    return Prompt.from_points(
+        [
+            spread_points(region.mask, settings.points, (seed, number))
+            for number, region in enumerate(regions)
+        ]
+    )
 
 
 def _extent(mask: np.ndarray, across: int) -> tuple[int, int]:

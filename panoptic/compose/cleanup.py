@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 from scipy import ndimage
@@ -11,15 +11,14 @@ _EIGHT = np.ones((3, 3), bool)
 FREE = -1
 
 
-def drop_fragments(owner: np.ndarray, shares: Mapping[int, float], min_pixels: float) -> None:
+def drop_fragments(owner: np.ndarray, groups: Iterable[int], min_pixels: float) -> None:
     """Frees (sets to -1, in place) the crumbs of groups in an owner map (H, W).
 
-    A crumb is a connected piece (diagonals connect) with fewer than ``min_pixels`` pixels, or
-    fewer than its group's share (``shares``, by group) of the group's largest piece, which itself
-    always stays.
+    A crumb is a connected piece (diagonals connect) with fewer than ``min_pixels`` pixels; a
+    group's largest piece always stays.
     """
     windows = ndimage.find_objects(owner + 1)
-    for group, share in shares.items():
+    for group in groups:
         if group >= len(windows) or windows[group] is None:
             continue
         part = owner[windows[group]]
@@ -28,7 +27,7 @@ def drop_fragments(owner: np.ndarray, shares: Mapping[int, float], min_pixels: f
             continue
         sizes = np.bincount(pieces.ravel())
         sizes[0] = 0
-        crumbs = sizes < max(min_pixels, share * sizes.max())
+        crumbs = sizes < min_pixels
         crumbs[[0, int(sizes.argmax())]] = False
         part[crumbs[pieces]] = FREE
 

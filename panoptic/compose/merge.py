@@ -1,15 +1,16 @@
 """From overlapping masks with scores to one id map, in which every pixel belongs to one segment.
 
-1. Every pixel goes to the highest claim, score x sigmoid(mask logit); things claim before stuff.
-2. Segments that are left with too little (duplicates, false alarms) are taken out one by one, the
-   worst off first, and their pixels contested anew. A small thing inside a large one of another
-   category (a tie on a person) gets its pixels instead.
+1. Things are settled among themselves: a pixel goes to the highest claim, score x sigmoid(mask
+   logit). Those that are left with too little (duplicates, false alarms) are taken out one by one,
+   the worst off first, and their pixels contested anew.
+2. A pixel that a thing has is the thing's. Stuff is settled on the others, each going to the most
+   probable mask. Scores of boxes and heat of words are of different scales and are never compared.
 3. What no word claims may be filled from class-agnostic masks, by the same contest.
-4. Crumbs are freed, small holes and thin seams closed.
+4. Crumbs are freed after each of these, small holes and thin seams closed at the end.
 
-The result does not depend on the order of the candidates. Step 1 is the per-pixel argmax of
-MaskFormer (arXiv 2107.06278, section 3.4) on masks from different models; the rule that things
-come before stuff is that of Panoptic FPN (arXiv 1901.02446, section 3).
+The result does not depend on the order of the candidates. Steps 1 and 2 are each the per-pixel
+argmax of MaskFormer (arXiv 2107.06278, section 3.4) on masks from different models; the rule that
+things come before stuff is that of Panoptic FPN (arXiv 1901.02446, section 3).
 """
 
 from __future__ import annotations
@@ -66,33 +67,46 @@ def explain_merge(
     *,
     unknown: Sequence[Candidate] = (),
     quality: QualityModel | None = None,
+    left_out: Mapping[int, str] | None = None,
 ) -> MergeReport:
-    """As ``merge``, with what became of every candidate."""
+    """As ``merge``, with what became of every candidate. ``left_out`` are the places of those that
+    don't take part, and why."""
     settings = settings or MergeSettings()
     quality = quality or QualityModel()
     if any(c.category is None for c in candidates) or any(c.category is not None for c in unknown):
         raise ValueError("every candidate needs a category, and unknown ones have none")
-    named = Round(candidates, size, settings)
-    owner = named.settle(settings.min_thing_area, settings.min_stuff_area)
-    outcomes = named.outcomes(quality)
-    rest = Round(unknown, size, settings, arena=owner == FREE)
-    if unknown:
-        filled = rest.settle(settings.min_unknown_area, 0.0)
-        np.copyto(owner, filled + len(candidates), where=filled != FREE)
-        outcomes += rest.outcomes(quality, offset=len(candidates))
+    everything = [*candidates, *unknown]
+    left_out = left_out or {}
+    given = [i for i in range(len(candidates)) if i not in left_out]
+    parts = (
+        ([i for i in given if candidates[i].is_thing], 0.0),
+        ([i for i in given if not candidates[i].is_thing], settings.min_stuff_area),
+        (list(range(len(candidates), len(everything))), settings.min_unknown_area),
+    )
+    owner = np.full(size, FREE, np.int32)
+    fates = [Fate(None, left_out.get(i, "")) for i in range(len(everything))]
+    outcomes: list[RoundOutcome] = []
+    offset = 0
+    for members, least in parts:
+        part = Round([everything[i] for i in members], size, settings, owner == FREE)
+        found = part.settle(least)
+        np.copyto(owner, found + offset, where=found != FREE)
+        for number, reason in part.reasons.items():
+            fates[members[number]] = Fate(None, reason)
+        for outcome in part.outcomes(quality, offset):
+            outcomes.append(
+                replace(outcome, candidates=tuple(members[i] for i in outcome.candidates))
+            )
+        offset += len(members)
     pixels = size[0] * size[1]
     fill_gaps(owner, settings.max_hole * pixels, settings.seam * pixels**0.5)
     result, numbers = _numbered(owner + 1, outcomes)
-    fates = []
-    for part, given in ((named, candidates), (rest, unknown)):
-        reasons = [Fate(None, part.reasons.get(i, "")) for i in range(len(given))]
-        for outcome in outcomes:
-            if outcome.round is part:
-                for i in outcome.candidates:
-                    reasons[i] = Fate(numbers[outcome.segment.id])
-        fates.append(tuple(reasons))
+    for outcome in outcomes:
+        for i in outcome.candidates:
+            fates[i] = Fate(numbers[outcome.segment.id])
     evidence = {numbers[o.segment.id]: o.evidence for o in outcomes}
-    return MergeReport(result, fates[0], fates[1], evidence)
+    count = len(candidates)
+    return MergeReport(result, tuple(fates[:count]), tuple(fates[count:]), evidence)
 
 
 def _numbered(

@@ -1,4 +1,4 @@
-"""One round of the merge: a contest among masks, and the rules for who has to leave it."""
+"""One round of the merge: a contest among masks of one kind, and the rules for who must leave."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RoundOutcome:
-    """A segment that came out of a round, not measured yet, and what it was made of."""
+    """A segment that came out of a round, not measured yet, and the candidates it is made of, by
+    their places."""
 
-    round: Round
     segment: Segment
     evidence: Evidence
     candidates: tuple[int, ...]
 
 
 class Round:
-    """A contest among candidates; ``reasons`` says why those left that had to.
+    """A contest among candidates of one kind (things, stuff or the unknown) for the pixels of
+    ``arena`` (H, W), bool; ``reasons`` says why those left that had to, by their place.
 
     Members of a group will be one segment: a thing alone, or all stuff of one category. Inside,
     candidates are called by their rank, and a group by that of its first member.
@@ -40,7 +41,7 @@ class Round:
         candidates: Sequence[Candidate],
         size: tuple[int, int],
         settings: MergeSettings,
-        arena: np.ndarray | None = None,
+        arena: np.ndarray,
     ) -> None:
         self.settings = settings
         self.pixels = size[0] * size[1]
@@ -53,29 +54,21 @@ class Round:
             if c.category is not None and not c.is_thing:
                 first = stuff.setdefault(c.category.id, number)
             self.groups.setdefault(first, []).append(number)
-        self.contest = Contest((self._player(c) for c in self.candidates), size, arena)
-        self.claimed = self.contest.area.astype(float)  # the mask without what was handed over
-        self.inside: set[int] = set()
+        self.contest = Contest((_player(c) for c in self.candidates), size, arena)
         self.reasons: dict[int, str] = {}
 
-    def settle(self, min_thing_area: float, min_stuff_area: float) -> np.ndarray:
+    def settle(self, min_area: float) -> np.ndarray:
         """Takes out who has too little, and returns the map (H, W) of groups, -1 where free."""
-        thing, stuff = (max(area * self.pixels, 1.0) for area in (min_thing_area, min_stuff_area))
-        while (loser := self._worst_off(thing, stuff)) is not None:
-            if not self._put_inside(loser, thing):
-                for number in self.groups[loser]:
-                    least = thing if self.candidates[number].is_thing else stuff
-                    self.reasons[self.order[number]] = self._reason(number, least)
-                self.contest.drop(self.groups.pop(loser))
+        least = max(min_area * self.pixels, 1.0)
+        while (loser := self._worst_off(least)) is not None:
+            for number in self.groups[loser]:
+                self.reasons[self.order[number]] = self._reason(number, least)
+            self.contest.drop(self.groups.pop(loser))
         group_of = np.full(len(self.candidates) + 1, FREE, np.int32)  # FREE is the last entry
         for group, members in self.groups.items():
             group_of[members] = group
         owner = group_of[self.contest.owner]
-        shares = {
-            group: self.settings.min_fragment_share if self.candidates[group].is_thing else 0.0
-            for group in self.groups
-        }
-        drop_fragments(owner, shares, self.settings.min_fragment * self.pixels)
+        drop_fragments(owner, self.groups, self.settings.min_fragment * self.pixels)
         return owner
 
     def outcomes(self, quality: QualityModel, offset: int = 0) -> list[RoundOutcome]:
@@ -96,54 +89,24 @@ class Round:
                 quality=quality(evidence, first.is_thing),
             )
             given = tuple(self.order[n] for n in members)
-            found.append(RoundOutcome(self, segment, evidence, given))
+            found.append(RoundOutcome(segment, evidence, given))
         return found
 
-    def _player(self, candidate: Candidate) -> Player:
-        weight = 1.0 if candidate.is_thing else self.settings.stuff_weight
-        # A score of 0 is still a claim on what nobody else wants.
-        weight *= max(candidate.score, 1e-6)
-        return Player(candidate.mask_logits, weight, self.settings.mask_threshold)
-
-    def _worst_off(self, thing: float, stuff: float) -> int | None:
+    def _worst_off(self, least_area: float) -> int | None:
         """The group with the least of what it needs, or None if all have enough.
 
         Those that own nothing come last: what hides them may have to leave before.
         """
         worst, least = None, (True, 1.0)
         for group, members in self.groups.items():
-            needed = stuff
+            needed = least_area
             if self.candidates[group].is_thing:
-                needed = max(thing, self.settings.min_visible * self.claimed[group])
+                needed = max(needed, self.settings.min_visible * self.contest.area[group])
             visible = self.contest.visible[members].sum()
             share = (bool(visible == 0), float(visible / needed))
             if share[1] < 1 and share <= least:  # of equal ones the last in rank
                 worst, least = group, share
         return worst
-
-    def _put_inside(self, group: int, min_pixels: float) -> bool:
-        """Gives a small thing its pixels of the larger one that hides it, if there is one."""
-        contest, thing = self.contest, self.candidates[group]
-        if not thing.is_thing or thing.category is None or group in self.inside:
-            return False
-        self.inside.add(group)
-        area = contest.area[group]
-        if area < min_pixels:
-            return False
-        owned = contest.owners_within(group)
-        owned[group] = 0
-        host = int(owned.argmax())
-        large = self.candidates[host]
-        if (
-            owned[host] * 2 < area
-            or not large.is_thing
-            or large.category is None
-            or large.category.id == thing.category.id
-            or area > self.settings.inside_share * contest.area[host]
-        ):
-            return False
-        self.claimed[host] -= contest.hand_over(host, group)
-        return True
 
     def _reason(self, number: int, least: float) -> str:
         contest = self.contest
@@ -156,8 +119,10 @@ class Round:
         owned = contest.owners_within(number)
         owned[number] = 0
         rival = int(owned.argmax())
-        if not owned[rival]:
-            return f"hidden: {kept}, the others have a name"
+        before = area - visible - owned.sum()  # given away before this round
+        if before >= owned[rival]:
+            given = "have a name" if self.candidates[number].category is None else "are things'"
+            return f"hidden: {kept}, {before} {given}"
         winner = self.candidates[rival]
         name = UNKNOWN if winner.category is None else winner.category.name
         return f"hidden: {kept}, {owned[rival]} went to {name!r} ({winner.score:.2f})"
@@ -174,12 +139,16 @@ class Round:
         contested = contest.area[number]
         if not candidate.is_thing:
             owned = contest.owners_within(number)
-            contested = own + sum(
-                owned[i]
-                for i, other in enumerate(self.candidates)
-                if i not in members and not other.is_thing
-            )
+            owned[members] = 0
+            contested = own + owned.sum()
         return replace(candidate.evidence, visible=float(own / contested))
+
+
+def _player(candidate: Candidate) -> Player:
+    """Things claim with their scores, which are of one detector; stuff with its masks alone. A
+    score of 0 is still a claim on what nobody else wants."""
+    weight = max(candidate.score, 1e-6) if candidate.is_thing else 1.0
+    return Player(candidate.mask_logits, weight)
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:

@@ -3,8 +3,8 @@
 SAM 2 knows where outlines are, but not what the words mean: asked for a meadow by some points, it
 may outline one half of it, or the meadow and the path. The heatmap knows what is meant, but its
 outlines are uncertain by a patch of 16 pixels. Both give log-odds at every pixel, so they are
-added, each held within bounds beyond which it is not to be believed: the outline is SAM 2's where
-the heatmap wavers, and the area is the heatmap's where it is sure.
+added, each held within a bound beyond which it is not to be believed: the outline is SAM 2's where
+the heatmap wavers, and the heatmap's where SAM 2 wavers.
 """
 
 from __future__ import annotations
@@ -44,22 +44,18 @@ def choose_stuff_masks(
     regions: Sequence[Region],
     answers: ImageMasks,
     heatmaps: Heatmaps,
-    things: np.ndarray,
     background: float,
     settings: StuffMaskSettings | None = None,
 ) -> list[StuffMask]:
     """Of the masks that SAM 2 gave for each region the one that agrees with it best, and the heat.
 
-    ``answers`` has a row a region; ``things`` (H, W), bool, is where things are, at the size of
-    the regions and heatmaps: there a mask may go on behind them, so these pixels count neither
-    for nor against it. ``background`` is the probability below which no word is meant. Masks have
-    the resolution of SAM 2's logits.
+    ``answers`` has a row a region; ``background`` is the probability below which no word is meant.
+    Masks have the resolution of SAM 2's logits.
     """
     settings = settings or StuffMaskSettings()
     if not regions:
         return []
     size = (answers.logits.shape[2], answers.logits.shape[3])
-    hidden = _shrunk(things, size) > 0.5
     margins = _margins(heatmaps, background, size)
     row_of = {int(category_id): i for i, category_id in enumerate(heatmaps.category_ids)}
     stability = answers.stability().cpu().numpy()
@@ -67,16 +63,13 @@ def choose_stuff_masks(
     for i, region in enumerate(regions):
         logits = answers.logits[i].cpu().numpy()
         wanted = _shrunk(region.mask, size) > 0.5
-        scores = [mask_agreement((mask > 0) & ~hidden, wanted & ~hidden) for mask in logits]
+        scores = [mask_agreement(mask > 0, wanted) for mask in logits]
         best = int(np.argmax(scores))
-        heat = margins[row_of[region.category_id]].clip(-settings.heat_bound, settings.heat_bound)
-        # Another piece of the same word is not this region's.
-        heat = np.where((heat > 0) & ~wanted & ~hidden, -settings.heat_bound, heat)
+        heat = margins[row_of[region.category_id]].clip(-settings.bound, settings.bound)
         if scores[best] >= settings.min_agreement:
-            fused = logits[best].clip(-settings.mask_bound, settings.mask_bound)
-            fused = (fused + settings.heat_weight * heat).astype(np.float32)
+            fused = logits[best].clip(-settings.bound, settings.bound) + heat
             signals = float(answers.iou[i, best]), float(stability[i, best])
-            chosen.append(StuffMask(region, fused, best, scores[best], *signals))
+            chosen.append(StuffMask(region, fused.astype(np.float32), best, scores[best], *signals))
         else:
             chosen.append(
                 StuffMask(region, heat.astype(np.float32), None, scores[best], None, None)

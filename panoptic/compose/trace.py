@@ -16,7 +16,7 @@ from panoptic.results.explanation import Explanation, Fate, KeptMask, RegionStep
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 from prompts.regions import Region
-from prompts.spatial import Prompt
+from prompts.spatial import POSITIVE, Prompt
 from sam2core import ImageMasks
 
 if TYPE_CHECKING:
@@ -32,13 +32,11 @@ def _step(shape: tuple[int, ...], side: int) -> int:
     return max(1, -(-max(shape) // side))
 
 
-def _region_maps(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
+def _region_map(trace: Trace) -> np.ndarray:
     region_of = np.zeros(trace.covered.shape, np.int16)
-    core = np.zeros(trace.covered.shape, bool)
     for number, region in enumerate(trace.regions, start=1):
         region_of[region.mask] = number
-        core |= region.core
-    return region_of, core
+    return region_of
 
 
 def _thing_masks(trace: Trace) -> tuple[KeptMask, ...]:
@@ -130,7 +128,6 @@ def explanation_of(trace: Trace) -> Explanation:
     heat = trace.heatmaps.probabilities
     step = _step(heat.shape[1:], _HEAT_SIDE)
     size = np.array([trace.covered.shape[1], trace.covered.shape[0]])
-    region_of, core = _region_maps(trace)
     small = _step(trace.covered.shape, _REGION_SIDE)
     return Explanation(
         result=trace.result,
@@ -141,10 +138,11 @@ def explanation_of(trace: Trace) -> Explanation:
         thing_fates=fates[:count],
         words=_words(trace),
         heat=(heat[:, ::step, ::step] * 255).astype(np.uint8),
-        region_of=region_of[::small, ::small].copy(),
-        core=core[::small, ::small].copy(),
+        region_of=_region_map(trace)[::small, ::small].copy(),
         covered=trace.covered[::small, ::small].copy(),
-        points=(trace.prompt.points_nk2 + 0.5) / size,
-        labels=trace.prompt.labels_nk,
+        points=tuple(
+            (row[labels == POSITIVE] + 0.5) / size
+            for row, labels in zip(trace.prompt.points_nk2, trace.prompt.labels_nk, strict=True)
+        ),
         regions=_regions(trace, fates[count:]),
     )

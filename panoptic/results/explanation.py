@@ -86,10 +86,9 @@ class Explanation:
 
     ``heat`` uint8 (K, h, w) is 255 x probability of each of ``words``. ``region_of`` int16 (r, c)
     holds the number of the region at each pixel, counted from 1 in the order of ``regions``, and
-    ``core`` and ``covered`` bool (r, c) say where points were taken and where things are.
-    ``points`` (N, P, 2) are x and y as parts of the picture's width and height, ``labels`` (N, P)
-    1 inside, 0 outside, -1 padding; one row a region. ``boxes``, ``thing_masks`` and
-    ``thing_fates`` go together.
+    ``covered`` bool (r, c) says where things are. ``points`` has for each region (P, 2), x and y as
+    parts of the picture's width and height. ``boxes``, ``thing_masks`` and ``thing_fates`` go
+    together.
     """
 
     result: PanopticSegmentation
@@ -101,10 +100,8 @@ class Explanation:
     words: tuple[WordStep, ...]
     heat: np.ndarray
     region_of: np.ndarray
-    core: np.ndarray
     covered: np.ndarray
-    points: np.ndarray
-    labels: np.ndarray
+    points: tuple[np.ndarray, ...]
     regions: tuple[RegionStep, ...]
 
     def sheet(self) -> Image.Image:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 _SHARES = (
     "cut_distance", "max_unlabelled", "confident", "same_iou", "covered", "correct_below",
-    "stuff_weight", "recognise", "min_area",
+    "recognise", "min_area",
 )  # fmt: skip
 
 
@@ -87,9 +87,6 @@ class VideoSettings:
     """Prompted memories kept for each segment, the first and the latest: every further one costs
     as much time as a recent memory."""
 
-    stuff_weight: float = 0.5
-    """Factor on the claims of stuff. At 0.5 a pixel inside a thing's mask (probability from 0.5) is
-    the thing's, and among things and among stuff the logits decide."""
     stuff_logit: float = -2.0
     """Logit from which stuff claims what no thing does, so that seams go to the likelier side. On
     four demo clips VPQ of stuff was 96.1 at 0, 96.5 at -2, and at -6 things lost 0.6."""

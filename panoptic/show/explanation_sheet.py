@@ -45,7 +45,7 @@ def panels(steps: Explanation, side: int = 640) -> list[Panel]:
         Panel("thing-masks", "the masks they gave", _thing_masks(steps, canvas)),
         Panel("heatmaps", f"heatmaps of stuff: {len(steps.words)} words", _heat(steps, canvas)),
         Panel("regions", "regions without things (hatched)", _region_map(steps, canvas)),
-        Panel("points", "points inside (o) and outside (x)", _points(steps, canvas)),
+        Panel("points", "points that SAM 2 was asked with", _points(steps, canvas)),
         Panel("stuff-masks", "the masks they gave", _stuff_masks(steps, canvas)),
         Panel("merge", f"merged: {len(steps.result)} segments", _merged(steps, canvas)),
     ]
@@ -210,7 +210,7 @@ def _importance(steps: Explanation, index: int) -> tuple[float, float]:
 
 
 def _region_map(steps: Explanation, canvas: _Canvas) -> Image.Image:
-    picture = _painted_regions(steps, canvas, 0.55, 0.85)
+    picture = _painted_regions(steps, canvas, 0.7)
     numbers = canvas.blocks(steps.region_of)
     names = []
     for number, region in enumerate(steps.regions, start=1):
@@ -222,17 +222,14 @@ def _region_map(steps: Explanation, canvas: _Canvas) -> Image.Image:
     return picture
 
 
-def _painted_regions(
-    steps: Explanation, canvas: _Canvas, share: float, core_share: float
-) -> Image.Image:
-    """Regions in their colours, their cores stronger, things hatched."""
+def _painted_regions(steps: Explanation, canvas: _Canvas, share: float) -> Image.Image:
+    """Regions in their colours, things hatched."""
     pixels = np.asarray(canvas.faded(0.4)).astype(np.float32)
-    numbers, core = canvas.blocks(steps.region_of), canvas.blocks(steps.core)
+    numbers = canvas.blocks(steps.region_of)
     colors = np.array(
         [(0, 0, 0), *(steps.vocabulary.color(r.category.id) for r in steps.regions)], np.float32
     )
-    strength = np.where(core, core_share, share)[..., None] * (numbers > 0)[..., None]
-    pixels += (colors[numbers] - pixels) * strength
+    pixels += (colors[numbers] - pixels) * (share * (numbers > 0)[..., None])
     ys, xs = np.indices(numbers.shape)
     hatched = canvas.blocks(steps.covered) & ((ys + xs) % 10 < 4)
     pixels[hatched] = 245
@@ -240,19 +237,14 @@ def _painted_regions(
 
 
 def _points(steps: Explanation, canvas: _Canvas) -> Image.Image:
-    picture = _painted_regions(steps, canvas, 0.3, 0.3)
+    picture = _painted_regions(steps, canvas, 0.3)
     draw = ImageDraw.Draw(picture)
     radius = max(4, canvas.letters // 3)
-    for points, labels, region in zip(steps.points, steps.labels, steps.regions, strict=True):
+    for points, region in zip(steps.points, steps.regions, strict=True):
         color = steps.vocabulary.color(region.category.id)
-        for (x, y), label in zip(points * (canvas.width, canvas.height), labels, strict=True):
-            if label == 1:
-                box = (x - radius, y - radius, x + radius, y + radius)
-                draw.ellipse(box, fill=color, outline=WHITE, width=2)
-            elif label == 0:
-                for width, ink in ((5, WHITE), (3, color)):
-                    draw.line((x - radius, y - radius, x + radius, y + radius), ink, width)
-                    draw.line((x - radius, y + radius, x + radius, y - radius), ink, width)
+        for x, y in points * (canvas.width, canvas.height):
+            box = (x - radius, y - radius, x + radius, y + radius)
+            draw.ellipse(box, fill=color, outline=WHITE, width=2)
     return picture
 
 

@@ -80,7 +80,6 @@ def _words(steps: Explanation) -> str:
 def _regions(steps: Explanation) -> str:
     rows = []
     for i, region in enumerate(steps.regions):
-        inside, outside = ((steps.labels[i] == kind).sum() for kind in (1, 0))
         taken = (
             "the heat alone" if region.chosen is None else f"SAM 2's {region.chosen + 1}., and heat"
         )
@@ -90,7 +89,7 @@ def _regions(steps: Explanation) -> str:
                 region.category.name,
                 f"{100 * region.area:.1f} %",
                 f"{region.score:.2f}",
-                f"{inside}+ {outside}-",
+                str(len(steps.points[i])),
                 taken,
                 *_mask(region.mask),
                 _became(region.fate),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from panoptic.compose.cleanup import drop_fragments, fill_gaps
+from panoptic.compose.cleanup import FREE, drop_fragments, fill_gaps
 from panoptic.compose.contest import Contest, Player
 from panoptic.results.segment import CategoryLike, Segment
 from panoptic.results.segmentation import PanopticSegmentation
@@ -113,16 +113,15 @@ class Layers:
     def compose(
         self,
         categories: Mapping[int, CategoryLike],
-        stuff_weight: float,
         stuff_logit: float,
         min_area: float,
         cleanup: MergeSettings,
         image: np.ndarray | None = None,
     ) -> PanopticSegmentation:
-        """One id map: contested pixels go to the highest claim, crumbs and seams are cleaned up.
+        """One id map: a pixel within things' masks goes to the most probable thing, any other to
+        the most probable stuff; crumbs and seams are cleaned up.
 
-        A claim is the mask's probability, times ``stuff_weight`` for stuff, which claims from
-        ``stuff_logit`` on (0 or less) where things begin at 0. ``min_area`` is the
+        Stuff claims from ``stuff_logit`` on (0 or less), things from 0. ``min_area`` is the
         smallest segment that is shown, as share of the picture; ``cleanup`` says what crumbs,
         holes and seams are (its other levels are those of still pictures). ``image`` is the frame
         itself, for displays.
@@ -130,22 +129,17 @@ class Layers:
         pixels = self.size[0] * self.size[1]
         shown = [layer for layer in self.layers if not layer.is_empty]
         things = [categories[layer.category_id].is_thing for layer in shown]
-        players = [
-            Player(
-                layer.steps.astype(np.float32) / _STEPS,
-                1.0 if thing else stuff_weight,
-                0.0 if thing else stuff_logit,
-            )
-            for layer, thing in zip(shown, things, strict=True)
-        ]
-        contest = Contest(players, self.size)
-        contest.drop(np.flatnonzero(contest.visible < max(min_area * pixels, 1)).tolist())
-        owner = contest.owner.copy()
-        shares = {
-            number: cleanup.min_fragment_share if thing else 0.0
-            for number, thing in enumerate(things)
-        }
-        drop_fragments(owner, shares, cleanup.min_fragment * pixels)
+        owner = np.full(self.size, FREE, np.int32)
+        for kind, least in ((True, 0.0), (False, stuff_logit)):
+            numbers = np.array([n for n, thing in enumerate(things) if thing is kind], np.int32)
+            players = [
+                Player(shown[n].steps.astype(np.float32) / _STEPS, 1.0, least) for n in numbers
+            ]
+            contest = Contest(players, self.size, owner == FREE)
+            contest.drop(np.flatnonzero(contest.visible < max(min_area * pixels, 1)).tolist())
+            won = contest.owner != FREE
+            owner[won] = numbers[contest.owner[won]]
+        drop_fragments(owner, range(len(shown)), cleanup.min_fragment * pixels)
         fill_gaps(owner, cleanup.max_hole * pixels, cleanup.seam * pixels**0.5)
         ids = np.array([*(layer.id for layer in shown), 0], np.int32)[owner]  # -1 is the last
         segments = [_segment(layer, categories) for layer in shown]

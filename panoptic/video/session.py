@@ -339,7 +339,6 @@ def compose(
     """The map of a frame, as all of panoptic video makes it."""
     return layers.compose(
         {c.id: c for c in vocabulary},
-        settings.stuff_weight,
         settings.stuff_logit,
         settings.min_area,
         pipeline.settings.merge,

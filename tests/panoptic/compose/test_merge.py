@@ -20,12 +20,9 @@ GRASS, SKY = Category(7, "grass", False), Category(8, "sky", False)
 # Without any repairs, so that the contest alone decides.
 BARE = MergeSettings(
     min_visible=0.0,
-    inside_share=0.0,
-    min_thing_area=0.0,
     min_stuff_area=0.0,
     min_unknown_area=0.0,
     min_fragment=0.0,
-    min_fragment_share=0.0,
     max_hole=0.0,
     seam=0.0,
 )
@@ -100,12 +97,25 @@ def test_of_mutual_duplicates_one_stays_whole():
     assert [(s.category, s.area) for s in result] == [("cat", 64)]
 
 
-def test_things_come_before_stuff():
-    cat = candidate([".11.", ".11."], CAT, 0.35)
-    grass = candidate(["####", "####"], GRASS, 1.0)
+@pytest.mark.parametrize("score", [0.9, 0.35, 0.15, 0.0])
+def test_things_come_before_stuff_whatever_their_scores(score):
+    cat = candidate([".11.", ".11."], CAT, score)
+    grass = candidate(["9999", "9999"], GRASS, 1.0)
     assert names(merge([grass, cat], (2, 4), BARE)) == ["gccg", "gccg"]
-    equal = replace(BARE, stuff_weight=1.0)
-    assert names(merge([grass, cat], (2, 4), equal)) == ["gggg", "gggg"]
+
+
+def test_a_thing_that_leaves_gives_its_pixels_to_stuff():
+    cat = boxed((20, 20), (0, 0, 10, 20), CAT, 0.9)
+    again = boxed((20, 20), (0, 0, 12, 20), CAT, 0.5)
+    grass = boxed((20, 20), (0, 0, 20, 20), GRASS)
+    result = merge([cat, again, grass], (20, 20), replace(BARE, min_visible=0.5))
+    assert [(s.category, s.area) for s in result] == [("cat", 200), ("grass", 200)]
+
+
+def test_among_stuff_the_mask_decides_and_not_the_heat():
+    grass = candidate(["31", "31"], GRASS, 0.2)
+    sky = candidate(["13", "13"], SKY, 0.9)
+    assert names(merge([sky, grass], (2, 2), BARE)) == ["gs", "gs"]
 
 
 def test_stuff_of_a_category_is_one_segment_and_things_are_apart():
@@ -117,41 +127,13 @@ def test_stuff_of_a_category_is_one_segment_and_things_are_apart():
     assert [s.score for s in result] == pytest.approx([0.6, 0.5, (2 * 0.8 + 4 * 0.4) / 6])
 
 
-def test_a_small_thing_in_front_of_a_large_one_keeps_its_pixels():
-    cat = boxed((20, 20), (2, 2, 18, 18), CAT, 0.9)
-    tie = boxed((20, 20), (8, 8, 12, 12), TIE, 0.4)
-    settings = MergeSettings()
-    result = merge([cat, tie], (20, 20), settings)
-    assert {s.category: s.area for s in result} == {"cat": 256 - 16, "tie": 16}
-    assert {s.category: s.box for s in result}["tie"] == (8, 8, 12, 12)
-    # Not a part of the same name, not one that is hardly smaller, not when turned off.
-    for other in (
-        boxed((20, 20), (8, 8, 12, 12), CAT, 0.4),
-        boxed((20, 20), (3, 3, 17, 17), TIE, 0.4),
-    ):
-        assert [s.area for s in merge([cat, other], (20, 20), settings)] == [256]
-    off = replace(settings, inside_share=0.0)
-    assert [s.area for s in merge([cat, tie], (20, 20), off)] == [256]
-
-
-def test_a_host_is_not_punished_for_what_lies_in_front_of_it():
-    host = boxed((20, 20), (0, 0, 20, 20), CAT, 0.9)
-    guests = [
-        boxed((20, 20), (x, y, x + 9, y + 9), category, 0.3)
-        for category, x, y in ((TIE, 0, 0), (TIE, 11, 0), (DOG, 0, 11), (DOG, 11, 11))
-    ]
-    result = merge([host, *guests], (20, 20), MergeSettings())
-    assert sorted(s.area for s in result) == [76, 81, 81, 81, 81]
-
-
-def test_what_is_too_small_goes():
-    settings = replace(BARE, min_thing_area=0.02, min_stuff_area=0.1)
-    cat = boxed((20, 20), (0, 0, 3, 3), CAT)
-    crumb = boxed((20, 20), (10, 10, 12, 13), CAT)
+def test_stuff_that_is_too_small_goes_and_a_small_thing_stays():
+    settings = replace(BARE, min_stuff_area=0.1)
+    cat = boxed((20, 20), (0, 0, 1, 1), CAT)
     grass = boxed((20, 20), (0, 10, 20, 11), GRASS)
     sky = boxed((20, 20), (0, 0, 20, 5), SKY)
-    result = merge([cat, crumb, grass, sky], (20, 20), settings)
-    assert [(s.category, s.area) for s in result] == [("cat", 9), ("sky", 91)]
+    result = merge([cat, grass, sky], (20, 20), settings)
+    assert [(s.category, s.area) for s in result] == [("cat", 1), ("sky", 99)]
 
 
 def test_stuff_too_small_in_pieces_is_large_enough_together():
@@ -166,7 +148,7 @@ def test_crumbs_of_a_thing_go_and_large_pieces_stay():
     logits[2:20, 2:20] = 4.0  # 324 pixels
     logits[25:32, 2:20] = 4.0  # 126: beyond an occluder
     logits[38, 38] = 4.0  # a splash
-    settings = replace(BARE, min_fragment_share=0.03)
+    settings = replace(BARE, min_fragment=2 / 1600)
     result = merge([Candidate(logits, CAT, 0.9)], (40, 40), settings)
     assert [(s.area, s.box) for s in result] == [(450, (2, 2, 20, 32))]
 
@@ -198,7 +180,7 @@ def test_fragments_touching_at_a_corner_are_one():
     owner[:3, :3] = 0
     owner[3, 3] = 0
     owner[5, 0] = 0
-    drop_fragments(owner, {0: 0.0}, min_pixels=3)
+    drop_fragments(owner, [0], min_pixels=3)
     assert owner[3, 3] == 0
     assert owner[5, 0] == -1
 
@@ -287,23 +269,32 @@ def test_stuff_is_not_blamed_for_things_in_front_of_it():
 
 
 def test_every_candidate_has_a_fate():
-    settings = replace(BARE, min_visible=0.4, min_thing_area=0.1)
+    settings = replace(BARE, min_visible=0.4, min_stuff_area=0.1)
     cat = candidate(["####", "####", "####"], CAT, 0.9, detector=0.9)
     dog = candidate(["###.", "....", "...."], DOG, 0.5)
     tie = candidate(["#...", "....", "...."], TIE, 0.8)
     grass = [candidate(["....", "....", x], GRASS, 0.5) for x in ("##..", "..##")]
     none = candidate(["....", "....", "...."], DOG)
     spot = candidate(["....", "....", "...#"], None)
-    report = explain_merge([dog, cat, *grass, tie, none], (3, 4), settings, unknown=[spot])
+    sky = candidate(["....", "....", "#..."], SKY)
+    report = explain_merge(
+        [dog, cat, *grass, tie, none, sky, dog],
+        (3, 4),
+        settings,
+        unknown=[spot],
+        left_out={7: "it is stuff"},
+    )
     assert report.fates == (
         Fate(None, "hidden: keeps 0 of its 3 pixels, 3 went to 'cat' (0.90)"),
         Fate(1),
-        Fate(None, "hidden: keeps 0 of its 2 pixels, 2 went to 'cat' (0.90)"),
-        Fate(None, "hidden: keeps 0 of its 2 pixels, 2 went to 'cat' (0.90)"),
-        Fate(None, "too small: keeps 0 of its 1 pixels, 2 are needed"),
+        Fate(None, "hidden: keeps 0 of its 2 pixels, 2 are things'"),
+        Fate(None, "hidden: keeps 0 of its 2 pixels, 2 are things'"),
+        Fate(None, "hidden: keeps 0 of its 1 pixels, 1 went to 'cat' (0.90)"),
         Fate(None, "its mask is empty"),
+        Fate(None, "too small: keeps 0 of its 1 pixels, 2 are needed"),
+        Fate(None, "it is stuff"),
     )
-    hidden = "hidden: keeps 0 of its 1 pixels, the others have a name"
+    hidden = "hidden: keeps 0 of its 1 pixels, 1 have a name"
     assert report.unknown_fates == (Fate(None, hidden),)
     assert report.evidence == {1: Evidence(detector=0.9, visible=1.0)}
     parts = explain_merge([grass[1], tie, grass[0]], (3, 4), BARE)

@@ -11,7 +11,7 @@ from prompts import Vocabulary
 
 WORDS = Vocabulary(things=["cat", "dog"], stuff=["grass"])
 CAT, DOG, GRASS = 1, 2, 3
-PLAIN = MergeSettings(min_fragment=0, min_fragment_share=0, max_hole=0, seam=0)
+PLAIN = MergeSettings(min_fragment=0, max_hole=0, seam=0)
 
 
 def layer(id, category, rows):
@@ -21,9 +21,9 @@ def layer(id, category, rows):
     return Layer(id, category, 0.8, 0.9, steps)
 
 
-def compose(*layers, size=(2, 4), weight=0.5, logit=0.0, min_area=0.0):
+def compose(*layers, size=(2, 4), logit=0.0, min_area=0.0):
     frame = Layers(0, size, ()).with_layers(layers)
-    return frame.compose({c.id: c for c in WORDS}, weight, logit, min_area, PLAIN)
+    return frame.compose({c.id: c for c in WORDS}, logit, min_area, PLAIN)
 
 
 def test_contested_pixels_go_by_logits():
@@ -35,8 +35,6 @@ def test_contested_pixels_go_by_logits():
 def test_a_thing_stands_before_stuff():
     result = compose(layer(3, CAT, "0550 0550"), layer(8, GRASS, "9999 9999"))
     assert result.ids.tolist() == [[8, 3, 3, 8]] * 2
-    even = compose(layer(3, CAT, "0550 0550"), layer(8, GRASS, "9999 9999"), weight=1.0)
-    assert even.ids.tolist() == [[8] * 4] * 2
 
 
 def test_stuff_may_claim_what_nobody_else_does():

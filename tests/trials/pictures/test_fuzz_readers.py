@@ -229,7 +229,7 @@ SETTINGS = """\
 seed: 3
 merge:
   min_visible: 0.25
-  min_thing_area: 0.001
+  min_stuff_area: 0.001
 detection: {every: 5}
 """
 WORDS_FILE = """\
