@@ -11,7 +11,8 @@ lead is too small, or where tracked things are lost because the detector is sile
 - ``--before FILE`` compares with an earlier run (its JSON), regime by regime.
 - ``--set KEY=VALUE`` measures other settings.
 - ``--vary KEY=VALUE,VALUE`` tells what values are worth beside those in use (``+`` joins several
-  changes into one: ``--vary merge.seam=0+merge.max_hole=0``), and ``--rules`` what every level is.
+  changes into one: ``--vary merge.seam=0+merge.min_fragment=0``), and ``--rules`` what every level
+  is.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def read_changes(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def read_variants(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """``["merge.min_visible=0.35,0.5", "merge.seam=0+merge.max_hole=0"]`` as changes by name: a
+    """``["merge.min_visible=0.35,0.5", "merge.seam=0+merge.min_fragment=0"]`` as changes by name: a
     variant a value, and ``+`` joins changes into one variant."""
     found: dict[str, dict[str, Any]] = {}
     for text in texts:

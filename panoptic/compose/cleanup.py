@@ -1,4 +1,4 @@
-"""Small repairs of an owner map: crumbs of segments, holes between them, thin seams."""
+"""Small repairs of an owner map: crumbs of segments, and thin seams between them."""
 
 from __future__ import annotations
 
@@ -32,20 +32,13 @@ def drop_fragments(owner: np.ndarray, groups: Iterable[int], min_pixels: float) 
         part[crumbs[pieces]] = FREE
 
 
-def fill_gaps(owner: np.ndarray, max_hole: float, seam: float) -> None:
-    """Gives free pixels (-1) in small holes and thin seams to the nearest group, in place.
-
-    A hole is a connected piece of free pixels, at most ``max_hole`` of them. A seam is what of a
-    larger piece is at most about twice ``seam`` pixels wide.
-    """
+def fill_gaps(owner: np.ndarray, seam: float) -> None:
+    """Gives free pixels (-1) in thin seams and small holes to the nearest group, in place: what of
+    the free is at most about twice ``seam`` pixels wide."""
     free = owner == FREE
     if free.all() or not free.any():
         return
     gaps = free & ~_wide(free, round(seam))
-    pieces, _ = ndimage.label(free)
-    small = np.bincount(pieces.ravel()) <= max_hole
-    small[0] = False
-    gaps |= small[pieces]
     pieces, _ = ndimage.label(gaps, _EIGHT)
     for number, (rows, columns) in enumerate(ndimage.find_objects(pieces), start=1):
         around = (

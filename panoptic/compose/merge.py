@@ -6,7 +6,7 @@
 2. A pixel that a thing has is the thing's. Stuff is settled on the others, each going to the most
    probable mask. Scores of boxes and heat of words are of different scales and are never compared.
 3. What no word claims may be filled from class-agnostic masks, by the same contest.
-4. Crumbs are freed after each of these, small holes and thin seams closed at the end.
+4. Crumbs are freed after each of these, thin seams closed at the end.
 
 The result does not depend on the order of the candidates. Steps 1 and 2 are each the per-pixel
 argmax of MaskFormer (arXiv 2107.06278, section 3.4) on masks from different models; the rule that
@@ -98,8 +98,7 @@ def explain_merge(
                 replace(outcome, candidates=tuple(members[i] for i in outcome.candidates))
             )
         offset += len(members)
-    pixels = size[0] * size[1]
-    fill_gaps(owner, settings.max_hole * pixels, settings.seam * pixels**0.5)
+    fill_gaps(owner, settings.seam * (size[0] * size[1]) ** 0.5)
     result, numbers = _numbered(owner + 1, outcomes)
     for outcome in outcomes:
         for i in outcome.candidates:

@@ -24,11 +24,9 @@ class MergeSettings:
     min_fragment: float = 0.0002
     """Connected pieces below this are freed, unless the segment has no larger one: 8 x 8 pixels of
     a 640 x 480 picture, what a mask decoder splashes elsewhere."""
-    max_hole: float = 0.001
-    """Unlabelled pieces up to this size are given to the segment around them."""
     seam: float = 0.004
-    """Half the width of unlabelled seams that are closed: two masks that meet leave a gap of
-    about one sample of the mask decoder, 1/256 of the picture."""
+    """Half the width of unlabelled seams and holes that are closed: two masks that meet leave a gap
+    of about one sample of the mask decoder, 1/256 of the picture."""
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
@@ -41,9 +39,10 @@ class MergeSettings:
 class StuffMaskSettings:
     """When SAM 2's answer for a region is believed, and how far."""
 
-    min_agreement: float = 0.5
+    min_agreement: float = 0.3
     """Least IoU of a mask with its region. Below, SAM 2 has outlined something else (a part, a
-    thing on top, the whole picture), and the heat alone is the better mask."""
+    thing on top, the whole picture), and the heat alone is the better mask. A region is often a
+    part of what is meant, so not more."""
     bound: float = 4.0
     """Log-odds of SAM 2's mask and of the heat are added, each counting up to here, a probability
     of 0.98: what is sure outweighs what isn't, and neither wins where both are sure."""

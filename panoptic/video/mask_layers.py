@@ -122,8 +122,8 @@ class Layers:
         the most probable stuff; crumbs and seams are cleaned up.
 
         Stuff claims from ``stuff_logit`` on (0 or less), things from 0. ``min_area`` is the
-        smallest segment that is shown, as share of the picture; ``cleanup`` says what crumbs,
-        holes and seams are (its other levels are those of still pictures). ``image`` is the frame
+        smallest segment that is shown, as share of the picture; ``cleanup`` says what crumbs
+        and seams are (its other levels are those of still pictures). ``image`` is the frame
         itself, for displays.
         """
         pixels = self.size[0] * self.size[1]
@@ -140,7 +140,7 @@ class Layers:
             won = contest.owner != FREE
             owner[won] = numbers[contest.owner[won]]
         drop_fragments(owner, range(len(shown)), cleanup.min_fragment * pixels)
-        fill_gaps(owner, cleanup.max_hole * pixels, cleanup.seam * pixels**0.5)
+        fill_gaps(owner, cleanup.seam * pixels**0.5)
         ids = np.array([*(layer.id for layer in shown), 0], np.int32)[owner]  # -1 is the last
         segments = [_segment(layer, categories) for layer in shown]
         return PanopticSegmentation.from_ids(ids, segments, image)

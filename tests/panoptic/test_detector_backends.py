@@ -152,7 +152,7 @@ def test_sam3s_masks_are_the_ones_that_are_merged(sam3, picture):
 def test_a_single_mask_of_sam3_is_its_segment_to_the_pixel(sam3, picture):
     """Alone on the map, nothing contests it; what is cleaned up is turned off."""
     sam3.things.settings = replace(sam3.things.settings, max_boxes=1)
-    off = {"min_fragment": 0, "max_hole": 0, "seam": 0}
+    off = {"min_fragment": 0, "seam": 0}
     sam3.settings = sam3.settings.changed({"merge": off})
     words = Vocabulary(["car", "dog"])
     (found,) = sam3.things.segment_batch([picture], words)

@@ -49,20 +49,6 @@ def test_what_is_unknown_has_three_thousandths_of_it(pixels, stays):
     assert found == [("unknown", pixels)][:stays]
 
 
-@pytest.mark.parametrize(("pixels", "filled"), [(9, True), (16, False)])
-def test_holes_of_a_thousandth_are_filled(pixels, filled):
-    side = int(pixels**0.5)
-    # 3 x 3 and 4 x 4 pixels: a seam is narrower.
-    around = masked(
-        GRASS,
-        (0, 0, 100, 40),
-        (0, 40 + side, 100, 100),
-        (0, 40, 40, 100),
-        (40 + side, 40, 100, 100),
-    )
-    assert areas(around) == [("grass", 10_000 - (0 if filled else pixels))]
-
-
 @pytest.mark.parametrize(("width", "closed"), [(1, True), (4, True), (5, False)])
 def test_seams_of_two_cells_are_closed(width, closed):
     size = (500, 500)  # a seam is 2 x 2 pixels
@@ -117,8 +103,8 @@ def chosen(mask, logit=9.0, heat=0.9):
     return found
 
 
-@pytest.mark.parametrize(("width", "believed"), [(24, False), (26, True)])
-def test_a_mask_agrees_with_half_of_its_region(width, believed):
+@pytest.mark.parametrize(("width", "believed"), [(14, False), (16, True)])
+def test_a_mask_agrees_with_three_tenths_of_its_region(width, believed):
     mask = np.zeros(SIZE, bool)
     mask[:, :width] = True
     assert (chosen(mask).chosen is not None) == believed

@@ -23,7 +23,6 @@ BARE = MergeSettings(
     min_stuff_area=0.0,
     min_unknown_area=0.0,
     min_fragment=0.0,
-    max_hole=0.0,
     seam=0.0,
 )
 
@@ -55,6 +54,13 @@ def test_contested_pixels_go_by_score_and_logit():
     dog = candidate(["####", "...."], DOG, 0.8)
     cat = candidate(["####", "####"], CAT, 0.7)
     assert names(merge([cat, dog], (2, 4), BARE)) == ["dddd", "cccc"]
+
+
+def test_among_things_a_surer_word_outweighs_a_surer_mask():
+    cat, dog = candidate(["11"], CAT, 0.9), candidate(["33"], DOG, 0.3)
+    assert names(merge([cat, dog], (1, 2), BARE)) == ["cc"]
+    dog = candidate(["33"], DOG, 0.85)
+    assert names(merge([cat, dog], (1, 2), BARE)) == ["dd"]
 
 
 def test_no_order_of_the_candidates_changes_the_result():
@@ -160,7 +166,7 @@ def test_holes_are_filled_and_seams_closed():
     sky = np.full((40, 40), -4.0)
     sky[:, 21:] = 4.0  # leaves a seam of one column
     sky[5:15, 25:35] = -4.0  # a hole of 100 pixels
-    settings = replace(BARE, max_hole=5 / 1600, seam=1 / 40)
+    settings = replace(BARE, seam=1 / 40)
     result = merge([Candidate(grass, GRASS, 0.5), Candidate(sky, SKY, 0.5)], (40, 40), settings)
     assert int((result.ids == 0).sum()) == 100
     assert {s.category: s.area for s in result}["grass"] >= 800
@@ -171,7 +177,7 @@ def test_holes_are_filled_and_seams_closed():
 def test_gaps_at_the_edge_of_a_wide_void_stay():
     owner = np.full((20, 20), -1, np.int32)
     owner[:, :5] = 0
-    fill_gaps(owner, max_hole=0, seam=2)
+    fill_gaps(owner, seam=2)
     assert (owner == 0).sum() == 100
 
 

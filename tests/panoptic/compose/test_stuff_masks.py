@@ -59,7 +59,7 @@ def test_outlines_are_sam_2s_where_the_heat_wavers():
 def test_areas_are_the_heats_where_sam_2_wavers():
     unsure = answers([LEFT] * 3)
     unsure.logits[:, :, 4:] = -0.5  # the lower half: rather not
-    (found,) = choose([region(LEFT)], unsure, heat(sure(LEFT)), min_agreement=0.4)
+    (found,) = choose([region(LEFT)], unsure, heat(sure(LEFT)))
     assert np.array_equal(found.logits > 0, LEFT)
 
 

@@ -11,7 +11,7 @@ from prompts import Vocabulary
 
 WORDS = Vocabulary(things=["cat", "dog"], stuff=["grass"])
 CAT, DOG, GRASS = 1, 2, 3
-PLAIN = MergeSettings(min_fragment=0, max_hole=0, seam=0)
+PLAIN = MergeSettings(min_fragment=0, seam=0)
 
 
 def layer(id, category, rows):
