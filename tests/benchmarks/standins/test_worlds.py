@@ -58,7 +58,8 @@ def test_a_crowd_is_one_and_a_large_picture_is_large():
 
 def test_hidden_is_known_in_clips_and_what_is_covered_comes_back():
     world = next(w for w in drawn_worlds() if w.name == "demo clips")
-    frames = world.make(2)  # behind-thing
+    frames = world.make(11)
+    assert frames[0].clip.startswith("behind-thing")
     shares = [max(frame.hidden.values(), default=0) for frame in frames]
     assert max(shares) > 0.3
     assert min(shares) < 0.05
