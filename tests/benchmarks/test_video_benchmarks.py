@@ -33,7 +33,9 @@ def test_ids_are_matched_by_iou_within_a_category():
     before = frame("1122 1122", {1: 1, 2: 1})
     now = frame("3344 3355", {3: 1, 4: 1, 5: 2})
     assert matched_ids(before, now) == {3: 1, 4: 2}
-    assert matched_ids(before, frame("0000 0006", {6: 1})) == {}  # an IoU of 1 in 4
+    quarter = frame("0000 0006", {6: 1})  # an IoU of 1 in 4
+    assert matched_ids(before, quarter) == {6: 2}
+    assert matched_ids(before, quarter, same_iou=0.3) == {}
     assert matched_ids(frame("0000", {}), now) == {}
     assert np.array_equal(renumbered(now, {3: 1, 4: 2, 5: 9}).ids, [[1, 1, 2, 2], [1, 1, 9, 9]])
 
