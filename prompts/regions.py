@@ -14,9 +14,9 @@ class RegionSettings:
     background: float = 0.1
     """A pixel whose best word is below this probability belongs to no region. CLIPSeg's
     probabilities stay low even where it is right; 0.1 is the published recipe's level."""
-    min_area: float = 0.002
-    """Pieces smaller than this part of the image are dropped: it is the area of one CLIPSeg patch,
-    so they are less than what the heatmap can resolve, and each is a question to SAM 2."""
+    min_area: float = 0.005
+    """Pieces smaller than this part of the image are dropped. One CLIPSeg patch is 0.002, so they
+    are hardly what the heatmap can resolve, and mostly crumbs of words that aren't there."""
 
     def __post_init__(self) -> None:
         for name in ("background", "min_area"):

@@ -104,6 +104,19 @@ class Contest:
                 if shared is not None:
                     self._enter(other, shared, free[_shifted(shared, window, -1)])
 
+    def hand_over(self, source: int, target: int) -> int:
+        """All that ``source`` owns of ``target``'s mask becomes ``target``'s; returns how much."""
+        window = self.windows[target]
+        assert window is not None
+        claims = self.players[target].claims(self.size, window)
+        moved = (claims > 0) & (self.owner[window] == source)
+        self.owner[window][moved] = target
+        self.best[window][moved] = claims[moved]
+        count = int(moved.sum())
+        self.visible[source] -= count
+        self.visible[target] += count
+        return count
+
     def owners_within(self, number: int) -> np.ndarray:
         """How many pixels of a player's mask each player owns."""
         window = self.windows[number]

@@ -2,7 +2,8 @@
 
 1. Things are settled among themselves: a pixel goes to the highest claim, score x sigmoid(mask
    logit). Those that are left with too little (duplicates, false alarms) are taken out one by one,
-   the worst off first, and their pixels contested anew.
+   the worst off first, and their pixels contested anew. A small thing inside a large one of another
+   category (a tie on a person) gets its pixels instead.
 2. A pixel that a thing has is the thing's. Stuff is settled on the others, each going to the most
    probable mask. Scores of boxes and heat of words are of different scales and are never compared.
 3. What no word claims may be filled from class-agnostic masks, by the same contest.

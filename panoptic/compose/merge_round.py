@@ -55,15 +55,18 @@ class Round:
                 first = stuff.setdefault(c.category.id, number)
             self.groups.setdefault(first, []).append(number)
         self.contest = Contest((_player(c) for c in self.candidates), size, arena)
+        self.claimed = self.contest.area.astype(float)  # the mask without what was handed over
+        self.inside: set[int] = set()
         self.reasons: dict[int, str] = {}
 
     def settle(self, min_area: float) -> np.ndarray:
         """Takes out who has too little, and returns the map (H, W) of groups, -1 where free."""
         least = max(min_area * self.pixels, 1.0)
         while (loser := self._worst_off(least)) is not None:
-            for number in self.groups[loser]:
-                self.reasons[self.order[number]] = self._reason(number, least)
-            self.contest.drop(self.groups.pop(loser))
+            if not self._put_inside(loser):
+                for number in self.groups[loser]:
+                    self.reasons[self.order[number]] = self._reason(number, least)
+                self.contest.drop(self.groups.pop(loser))
         group_of = np.full(len(self.candidates) + 1, FREE, np.int32)  # FREE is the last entry
         for group, members in self.groups.items():
             group_of[members] = group
@@ -101,12 +104,35 @@ class Round:
         for group, members in self.groups.items():
             needed = least_area
             if self.candidates[group].is_thing:
-                needed = max(needed, self.settings.min_visible * self.contest.area[group])
+                needed = max(needed, self.settings.min_visible * self.claimed[group])
             visible = self.contest.visible[members].sum()
             share = (bool(visible == 0), float(visible / needed))
             if share[1] < 1 and share <= least:  # of equal ones the last in rank
                 worst, least = group, share
         return worst
+
+    def _put_inside(self, group: int) -> bool:
+        """Gives a small thing its pixels of the larger one that hides it, if there is one."""
+        contest, thing = self.contest, self.candidates[group]
+        if not thing.is_thing or thing.category is None or group in self.inside:
+            return False
+        self.inside.add(group)
+        area = contest.area[group]
+        if not area:
+            return False
+        owned = contest.owners_within(group)
+        owned[group] = 0
+        host = int(owned.argmax())
+        large = self.candidates[host]
+        if (
+            owned[host] * 2 < area
+            or large.category is None
+            or large.category.id == thing.category.id
+            or area > self.settings.inside_share * contest.area[host]
+        ):
+            return False
+        self.claimed[host] -= contest.hand_over(host, group)
+        return True
 
     def _reason(self, number: int, least: float) -> str:
         contest = self.contest

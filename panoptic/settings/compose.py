@@ -16,6 +16,9 @@ class MergeSettings:
     min_visible: float = 0.6
     """Share of its mask that a thing must keep among things. SAM 2 masks what is visible, so a mask
     that lost nearly half is someone else's: a duplicate or a false alarm."""
+    inside_share: float = 0.5
+    """A thing that would vanish under a larger one of another category gets its pixels if it is
+    smaller than this share of it: it is in front of it or a part of it. 0 turns this off."""
     min_stuff_area: float = 0.005
     """Smallest stuff segment. COCO's own merging drops stuff below 64 x 64 of 640 x 480 pixels
     (0.013); words asked on purpose deserve the benefit of the doubt."""

@@ -38,6 +38,12 @@ def test_a_thing_keeps_six_tenths_of_its_mask(kept, stays):
     assert [name for name, _ in areas(cat, dog)] == ["cat", "dog"][: 1 + stays]
 
 
+@pytest.mark.parametrize(("height", "stays"), [(48, True), (52, False)])
+def test_a_thing_of_less_than_half_of_a_larger_one_stands_before_it(height, stays):
+    cat, dog = masked(CAT, (0, 0, 100, 100)), masked(DOG, (0, 0, 100, height), score=0.5)
+    assert [name for name, _ in areas(cat, dog)] == ["cat", "dog"][: 1 + stays]
+
+
 @pytest.mark.parametrize(("pixels", "stays"), [(48, False), (52, True)])
 def test_stuff_has_half_a_percent_of_the_picture(pixels, stays):
     assert areas(masked(GRASS, (0, 0, pixels // 2, 2))) == [("grass", pixels)][:stays]
@@ -80,8 +86,8 @@ def test_regions_are_above_a_tenth(heat, found):
     assert len(find_regions(np.full((1, *SIZE), heat), [7])) == found
 
 
-@pytest.mark.parametrize(("pixels", "found"), [(18, 0), (22, 1)])
-def test_regions_have_two_thousandths_of_the_picture(pixels, found):
+@pytest.mark.parametrize(("pixels", "found"), [(48, 0), (52, 1)])
+def test_regions_have_half_a_percent_of_the_picture(pixels, found):
     heat = np.zeros((1, *SIZE))
     heat[0, :2, : pixels // 2] = 0.9
     assert len(find_regions(heat, [7])) == found

@@ -22,6 +22,7 @@ BARE = MergeSettings(
     min_visible=0.0,
     min_stuff_area=0.0,
     min_unknown_area=0.0,
+    inside_share=0.0,
     min_fragment=0.0,
     seam=0.0,
 )
@@ -131,6 +132,33 @@ def test_stuff_of_a_category_is_one_segment_and_things_are_apart():
     assert [(s.category, s.area) for s in result] == [("cat", 1), ("cat", 1), ("grass", 6)]
     # Things by score; the score of stuff is the mean over its pixels.
     assert [s.score for s in result] == pytest.approx([0.6, 0.5, (2 * 0.8 + 4 * 0.4) / 6])
+
+
+def test_a_small_thing_in_front_of_a_large_one_keeps_its_pixels():
+    cat = boxed((20, 20), (2, 2, 18, 18), CAT, 0.9)
+    tie = boxed((20, 20), (8, 8, 12, 12), TIE, 0.4)
+    settings = MergeSettings()
+    result = merge([cat, tie], (20, 20), settings)
+    assert {s.category: s.area for s in result} == {"cat": 256 - 16, "tie": 16}
+    assert {s.category: s.box for s in result}["tie"] == (8, 8, 12, 12)
+    # Not a part of the same name, not one that is hardly smaller, not when turned off.
+    for other in (
+        boxed((20, 20), (8, 8, 12, 12), CAT, 0.4),
+        boxed((20, 20), (3, 3, 17, 17), TIE, 0.4),
+    ):
+        assert [s.area for s in merge([cat, other], (20, 20), settings)] == [256]
+    off = replace(settings, inside_share=0.0)
+    assert [s.area for s in merge([cat, tie], (20, 20), off)] == [256]
+
+
+def test_a_host_is_not_punished_for_what_lies_in_front_of_it():
+    host = boxed((20, 20), (0, 0, 20, 20), CAT, 0.9)
+    guests = [
+        boxed((20, 20), (x, y, x + 9, y + 9), category, 0.3)
+        for category, x, y in ((TIE, 0, 0), (TIE, 11, 0), (DOG, 0, 11), (DOG, 11, 11))
+    ]
+    result = merge([host, *guests], (20, 20), MergeSettings())
+    assert sorted(s.area for s in result) == [76, 81, 81, 81, 81]
 
 
 def test_stuff_that_is_too_small_goes_and_a_small_thing_stays():
