@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from scipy import ndimage
@@ -32,23 +32,8 @@ from detectors.base import Boxes, Heatmaps
 from panoptic.results.segment import Segment
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Prompt, Vocabulary
-from sam2core import ImageMasks
+from sam2core import Segmenter
 from sam2core.layers import resize
-
-
-class Segmenter(Protocol):
-    """What is needed of ``sam2core.ImageSegmenter``."""
-
-    def segment(
-        self,
-        points: Any = None,
-        labels: Any = None,
-        boxes: Any = None,
-        mask_logits: Any = None,
-        multimask: bool = False,
-        *,
-        image: Any = None,
-    ) -> ImageMasks: ...
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.standins.chance import Chance
+from benchmarks.standins.dials import check_shares
 from benchmarks.standins.truth import TrueFrame, Truths
 from detectors.base import Boxes, ThingSettings, check_image
 from detectors.suppression import suppress
@@ -64,9 +65,7 @@ class DetectorErrors:
     """How far the score tells right from wrong: 1 wholly, and 0 not at all."""
 
     def __post_init__(self) -> None:
-        for name in _SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        check_shares(self, _SHARES)
         if min(self.jitter, self.duplicate_off, self.small_side) < 0 or self.held < 1:
             raise ValueError(
                 "expected jitter, duplicate_off and small_side from 0 on and held from 1 on, got "

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from benchmarks.standins.chance import Chance
+from benchmarks.standins.dials import check_shares
 from benchmarks.standins.truth import TrueFrame, Truths
 from detectors.base import Heatmaps, check_image
 from prompts import UnknownCategory, Vocabulary
@@ -61,9 +62,7 @@ class HeatErrors:
     1 draws in each frame anew."""
 
     def __post_init__(self) -> None:
-        for name in _SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        check_shares(self, _SHARES)
         if self.patch < 1 or (self.side is not None and self.side < self.patch):
             raise ValueError(
                 f"expected side >= patch >= 1, got side {self.side} and patch {self.patch}"

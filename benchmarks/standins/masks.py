@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.standins.dials import check_not_negative, check_shares
 from benchmarks.standins.pointed_at import Pointed, answer
 from benchmarks.standins.shapes import GRID, SIDE, Shapes, disc, displaced, iou, to_logits
 from benchmarks.standins.tracker import StandinTracker, TrackErrors
@@ -51,14 +52,8 @@ class MaskErrors:
     """Share of the errors that are the same in every frame of a clip; others are drawn anew."""
 
     def __post_init__(self) -> None:
-        for name in ("part", "more", "leaks", "absent", "steady"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        for field in fields(self):
-            if field.name != "iou_bias" and getattr(self, field.name) < 0:
-                raise ValueError(
-                    f"{field.name} must be at least 0, got {getattr(self, field.name)}"
-                )
+        check_shares(self, ("part", "more", "leaks", "absent", "steady"))
+        check_not_negative(self, (f.name for f in fields(self) if f.name != "iou_bias"))
         if self.height == 0:
             raise ValueError("height must be above 0: there is no mask without logits above 0")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.standins.dials import check_not_negative, check_shares
 from benchmarks.standins.picture_motion import moved, shift_between, thumbnail
 from benchmarks.standins.shapes import GRID, SIDE, Shapes, displaced, iou, to_grid, to_logits
 from benchmarks.standins.truth import Truths, rng_of
@@ -55,14 +56,8 @@ class TrackErrors:
     iou_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("forgets", "jumps", "swallows", "absent", "ghosts"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        for field in fields(self):
-            if field.name != "iou_bias" and getattr(self, field.name) < 0:
-                raise ValueError(
-                    f"{field.name} must be at least 0, got {getattr(self, field.name)}"
-                )
+        check_shares(self, ("forgets", "jumps", "swallows", "absent", "ghosts"))
+        check_not_negative(self, (f.name for f in fields(self) if f.name != "iou_bias"))
 
 
 @dataclass(frozen=True, eq=False)
