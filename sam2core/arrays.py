@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,3 +81,16 @@ def masks_by_id(masks: Mapping[Any, Any], size: tuple[int, ...]) -> dict[int, np
     if wrong := [mask.shape for mask in given.values() if mask.shape != size]:
         raise PromptError(f"masks must have the frame's size {size}, got {wrong[0]}")
     return given
+
+
+def masks_of(object_ids: Sequence[int], masks: Any, size: tuple[int, int]) -> np.ndarray:
+    """Masks (N, H, W), one of the frame's size for each of the objects, no two of one id; else
+    ``PromptError``."""
+    masks = as_mask(masks, "masks")
+    if masks.ndim != 3 or len(masks) != len(object_ids):
+        raise PromptError(f"masks must be (N, H, W) with N = {len(object_ids)}, got {masks.shape}")
+    if masks.shape[1:] != size:
+        raise PromptError(f"masks must have the frame's size {size}, got {masks.shape[1:]}")
+    if len(set(object_ids)) != len(object_ids):
+        raise PromptError(f"an object id stands twice in {list(object_ids)}")
+    return masks

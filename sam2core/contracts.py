@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
+
+import numpy as np
 
 from sam2core.image_segmenter import ImageMasks
 from sam2core.tracked_frame import TrackedFrame
@@ -43,6 +45,9 @@ class Segmenter(Protocol):
         image: Any = None,
     ) -> ImageMasks: ...
 
+    def describe(self, mask: Any, *, image: Any = None) -> np.ndarray:
+        """As :meth:`Tracker.describe`, of an encoded picture."""
+
     def tracker(self, settings: TrackerSettings | None = None) -> Tracker:
         """A tracker of a stream that hasn't begun."""
 
@@ -57,13 +62,37 @@ class Tracker(Protocol):
     @property
     def frame_index(self) -> int: ...
 
-    def step(self, frame: Any, /) -> TrackedFrame: ...
+    def step(self, frame: Any, /) -> TrackedFrame:
+        """:meth:`follow`, then :meth:`remember`."""
+
+    def follow(self, frame: Any, /) -> TrackedFrame:
+        """Find every object in the next frame and write nothing to memory. What is prompted,
+        removed or renumbered until :meth:`remember` counts in this very frame. A frame that wasn't
+        remembered when the next one comes is remembered before that."""
+
+    def remember(
+        self,
+        masks: Mapping[int, Any] | None = None,
+        *,
+        logits: Mapping[int, Any] | None = None,
+        without: Collection[int] = (),
+    ) -> TrackedFrame:
+        """Write the frame that was followed to the memory of every object: with the mask it has, or
+        by its id one that the caller gives, (H, W) or logits as ``TrackedFrame`` has them; nothing
+        of those in ``without``. What was prompted in this frame is remembered already."""
 
     def current(self) -> TrackedFrame: ...
 
     def look_again(self, frame: Any, /) -> None: ...
 
     def prompt_masks(self, object_ids: Sequence[int], masks: Any, /) -> TrackedFrame: ...
+
+    def describe(self, mask: Any, /) -> np.ndarray:
+        """What a mask (H, W) of the frame at hand shows, as a vector of length 1, and of 0 for an
+        empty one. Products of two are the greater, the more alike their pictures are."""
+
+    def overview(self) -> np.ndarray:
+        """What the frame at hand shows where: features (C, G, G) that are alike where it is."""
 
     def renumber(self, object_id: int, new_id: int, /) -> None: ...
 
@@ -72,8 +101,9 @@ class Tracker(Protocol):
     def copy(self) -> Tracker: ...
 
     def state(self) -> dict[str, Any]:
-        """Plain values, lists and CPU tensors, for ``torch.save``; with ``index``, ``size``
-        (height, width), ``reverse`` (False) and ``objects`` (a list) among them."""
+        """Plain values, lists and CPU tensors, for ``torch.save``, also between :meth:`follow` and
+        :meth:`remember`; with ``index``, ``size`` (height, width), ``reverse`` (False) and
+        ``objects`` (a list) among them."""
 
     def load_state(self, state: Mapping[str, Any], /) -> None:
         """What :meth:`state` gave, or its first three and no objects."""

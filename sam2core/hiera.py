@@ -5,7 +5,7 @@ Paper: arXiv 2306.00989; absolute positions in windows: arXiv 2311.05613.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,14 @@ from torch.nn import functional as F
 
 from sam2core.config import Sam2Config
 from sam2core.layers import Mlp
+from sam2core.precision import cpu_has_amx
+
+TOKENS_AT_ONCE = 1024
+"""Tokens that a CPU takes through a block together, if windows are no larger."""
+
+
+SCORES_AT_ONCE = 2**20
+"""Scores of an attention that are computed together, 2 MB in bfloat16."""
 
 
 def to_windows(x: Tensor, size: int) -> Tensor:
@@ -21,7 +29,8 @@ def to_windows(x: Tensor, size: int) -> Tensor:
     x = F.pad(x, (0, 0, 0, -width % size, 0, -height % size))
     rows, columns = x.shape[1] // size, x.shape[2] // size
     x = x.view(batch, rows, size, columns, size, channels).transpose(2, 3)
-    return x.reshape(-1, size, size, channels)
+    # In one piece: of a single row of windows there is a view, which linear layers are slow on.
+    return x.reshape(-1, size, size, channels).contiguous()
 
 
 def from_windows(windows: Tensor, height: int, width: int) -> Tensor:
@@ -35,6 +44,39 @@ def from_windows(windows: Tensor, height: int, width: int) -> Tensor:
 def pool(x: Tensor) -> Tensor:
     """Maximum over 2 x 2 cells of a (B, H, W, C) map."""
     return F.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+
+
+def in_bands(compute: Callable[[Tensor], Tensor], x: Tensor, height: int) -> Tensor:
+    """``compute`` of a (B, H, W, C) map, band by band on a CPU: bands are multiples of ``height``.
+
+    For what no band needs of the others. A band of some hundred tokens stays in a core's cache all
+    the way through a block, where a whole map of 65,536 is written out after every step.
+    """
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return compute(x)
+    bands = max(1, TOKENS_AT_ONCE // (height * x.shape[0] * x.shape[2]))
+    parts = [compute(band) for band in x.split(bands * height, dim=1)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of (N, heads, tokens, channels).
+
+    ``scaled_dot_product_attention``, but in bfloat16 on CPUs without AMX: there its kernel is
+    slower than in float32, and plain products of matrices are twice as quick, in pieces whose
+    scores stay in the cache. Scores are rounded to bfloat16 then, as queries and keys are.
+    """
+    if q.device.type != "cpu" or q.dtype != torch.bfloat16 or cpu_has_amx():
+        return F.scaled_dot_product_attention(q, k, v)
+    q, k = q * q.shape[-1] ** -0.5, k.transpose(2, 3)
+    rows = max(1, SCORES_AT_ONCE // (q.shape[0] * k.shape[-1]))
+    found = torch.empty((q.shape[0], q.shape[2], q.shape[1], v.shape[3]), dtype=q.dtype)
+    for head in range(q.shape[1]):
+        for first in range(0, q.shape[2], rows):
+            piece = slice(first, first + rows)
+            scores = q[:, head, piece] @ k[:, head]
+            found[:, piece, head] = scores.softmax(-1) @ v[:, head]
+    return found.transpose(1, 2)
 
 
 class PooledAttention(nn.Module):
@@ -55,9 +97,7 @@ class PooledAttention(nn.Module):
             q = pool(q)
             height, width = q.shape[1:3]
         q, k, v = (t.reshape(n, -1, self.heads, t.shape[-1] // self.heads) for t in (q, k, v))
-        y = F.scaled_dot_product_attention(
-            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        ).transpose(1, 2)
+        y = attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)).transpose(1, 2)
         return self.out(y.reshape(n, height, width, -1))
 
 
@@ -77,12 +117,20 @@ class Block(nn.Module):
         self.shortcut = nn.Linear(dim, out_dim) if dim != out_dim else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to (B, H, W, C'), or to (B, H/2, W/2, C') where pooled."""
+        if self.window == 0:
+            x = self._attended(x)
+            return in_bands(self._transformed, x, 1)
+        return in_bands(lambda band: self._transformed(self._attended(band)), x, self.window)
+
+    def _attended(self, x: Tensor) -> Tensor:
         y = self.norm1(x)
         if self.shortcut is not None:
             x = self.shortcut(y)
             x = pool(x) if self.pooled else x
-        y = self._attend(y, x.shape[1], x.shape[2])
-        x = x + y
+        return x + self._attend(y, x.shape[1], x.shape[2])
+
+    def _transformed(self, x: Tensor) -> Tensor:
         return x + self.mlp(self.norm2(x))
 
     def _attend(self, y: Tensor, out_height: int, out_width: int) -> Tensor:
@@ -111,7 +159,8 @@ class Hiera(nn.Module):
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Normalised pixels (B, 3, S, S) to maps (B, C, H, W), finest first."""
         x = self.patch(pixels).permute(0, 2, 3, 1)
-        x = x + self._positions(x.shape[1], x.shape[2]).to(x.dtype)
+        # A map comes out of the convolution channel by channel, and would stay so to the end.
+        x = (x + self._positions(x.shape[1], x.shape[2]).to(x.dtype)).contiguous()
         maps = []
         for i, block in enumerate(self.blocks):
             x = block(x)

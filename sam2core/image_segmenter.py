@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sam2core.errors import PromptError
+from sam2core.looks import look_of
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.model import ImageEmbedding, Sam2
 from sam2core.tracker import VideoTracker
@@ -155,6 +156,13 @@ class ImageSegmenter:
         ]
         answer = MaskPrediction.cat(answers)
         return ImageMasks(answer.logits, answer.iou, answer.presence[:, 0], image.size)
+
+    @torch.inference_mode()
+    def describe(self, mask: Any, *, image: EncodedImage | None = None) -> np.ndarray:
+        """What a mask (H, W) shows of ``image``, by default the one that was set, to be known
+        again: a vector of length 1, see :mod:`sam2core.looks`."""
+        image = image or self._require_image()
+        return look_of(image.embedding, mask, image.size)
 
     def _require_image(self) -> EncodedImage:
         if self._image is None:

@@ -19,8 +19,8 @@ from sam2core.mask_decoder import (
     multimask,
     single_mask,
 )
+from sam2core.memory import Memory, Selection
 from sam2core.memory_attention import MemoryAttention
-from sam2core.memory_bank import Memory, Selection
 from sam2core.memory_encoder import MemoryEncoder
 from sam2core.position import sine_time
 from sam2core.prompt_encoder import Prompt, PromptEncoder
@@ -143,7 +143,7 @@ class Sam2(nn.Module):
 
         pointers = torch.stack(
             [
-                torch.stack([memory.pointer for memory, _ in s.pointers])
+                torch.stack([memory.pointer.to(device) for memory, _ in s.pointers])
                 if s.pointers
                 else self.no_pointer[:0]
                 for s in selections
@@ -208,9 +208,7 @@ class Sam2(nn.Module):
         count, size = len(masks), self.config.image_size
         if masks.ndim != 4 or tuple(masks.shape[1:]) != (1, size, size):
             raise ValueError(f"masks must be (N, 1, {size}, {size}), got {tuple(masks.shape)}")
-        logits = masks.float() * MASK_SCALE + MASK_BIAS
-        small = self.config.mask_size
-        low = resize(logits, (small, small), antialias=True)
+        low = self.logits_of(masks)
         empty = Prompt.empty(count, self.device)
         mask_logits = self.mask_to_logits(masks.to(self.no_memory.dtype))
         prompt = Prompt(empty.points, empty.labels, mask_logits)
@@ -219,6 +217,11 @@ class Sam2(nn.Module):
         pointer = torch.where(shown[..., None], answer.pointer, self.no_pointer.float())
         presence = shown.float() * MASK_SCALE + MASK_BIAS
         return MaskPrediction(low, torch.ones_like(presence), pointer, presence)
+
+    def logits_of(self, masks: Tensor) -> Tensor:
+        """Masks (N, 1, S, S) of 0 and 1 as logits (N, 1, S/4, S/4) of -10 and 10."""
+        small = self.config.mask_size
+        return resize(masks.float() * MASK_SCALE + MASK_BIAS, (small, small), antialias=True)
 
     def remember(
         self,

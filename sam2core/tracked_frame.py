@@ -11,7 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from sam2core.errors import UnknownObjectError
-from sam2core.memory_bank import Memory
+from sam2core.memory import Memory
 from sam2core.transforms import to_masks
 
 FILLED_LOGIT = 0.1

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from sam2core.bank_settings import BankSettings
 from sam2core.clicks import Click
 from sam2core.errors import PromptError, UnknownObjectError
-from sam2core.mask_decoder import MaskPrediction
-from sam2core.memory_bank import BankSettings, Memory, MemoryBank, Selection
-
-_FIELDS = ("frame_index", "pointer", "presence", "iou", "features", "logits")
+from sam2core.memory import Memory, Selection
+from sam2core.memory_bank import MemoryBank
 
 
 @dataclass
@@ -28,8 +26,8 @@ class TrackedObject:
 
     def copy(self) -> TrackedObject:
         """Another one with the same memories, which can be given others."""
-        bank = MemoryBank(self.bank.settings, dict(self.bank.prompted), dict(self.bank.recent))
-        return TrackedObject(bank, {frame: list(given) for frame, given in self.clicks.items()})
+        clicks = {frame: list(given) for frame, given in self.clicks.items()}
+        return TrackedObject(self.bank.copy(), clicks)
 
     def state(self) -> dict[str, Any]:
         """Numbers, lists and CPU tensors, from which :meth:`from_state` makes the same again."""
@@ -58,14 +56,17 @@ class TrackedObjects(dict[int, TrackedObject]):
             raise PromptError(f"an object {new_id} is tracked already; there are {tuple(self)}")
         return TrackedObjects((new_id if i == object_id else i, t) for i, t in self.items())
 
+    def to_track(self, frame_index: int) -> list[int]:
+        """Those whose answer in a frame was not given."""
+        return [i for i, tracked in self.items() if not tracked.bank.keeps(frame_index)]
+
     def cohorts(
-        self, frame_index: int, select: Callable[[TrackedObject], Selection], most: int
+        self, frame_index: int, select: Callable[[MemoryBank], Selection], most: int
     ) -> Iterator[list[int]]:
         """Those to track in a frame, in batches of the same memory extent and ``most`` objects."""
         cohorts: dict[tuple, list[int]] = {}
-        for object_id, tracked in self.items():
-            if frame_index not in tracked.bank.prompted:
-                cohorts.setdefault(select(tracked).extent, []).append(object_id)
+        for object_id in self.to_track(frame_index):
+            cohorts.setdefault(select(self[object_id].bank).extent, []).append(object_id)
         for ids in cohorts.values():
             for i in range(0, len(ids), most):
                 yield ids[i : i + most]
@@ -85,26 +86,11 @@ class TrackedObjects(dict[int, TrackedObject]):
         return cls((int(o["id"]), TrackedObject.from_state(o, settings, device)) for o in state)
 
 
-def memories_of(
-    frame_index: int,
-    prediction: MaskPrediction,
-    features: Tensor,
-    shown: Tensor,
-    dtype: torch.dtype,
-) -> Iterator[Memory]:
-    """What enters the bank of each object of a batch: its row of everything, copied."""
-    presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
-    for i in range(len(features)):
-        kept = features[i].to(dtype, copy=True)
-        pointer = prediction.pointer[i, 0].clone()
-        yield Memory(frame_index, pointer, presence[i], iou[i], kept, shown[i].clone())
-
-
 def _bank_state(bank: MemoryBank) -> dict[str, Any]:
     """The memories of one object: numbers, and tensors on the CPU in the precision they have."""
     return {
-        kind: [_memory_state(memory) for memory in getattr(bank, kind).values()]
-        for kind in ("prompted", "recent")
+        kind: [memory.state() for memory in getattr(bank, kind).values()]
+        for kind in ("prompted", "recent", "aside")
     }
 
 
@@ -113,13 +99,15 @@ def _load_bank(
 ) -> MemoryBank:
     """The bank that :func:`_bank_state` was taken of. ``ValueError`` for anything else."""
     bank = MemoryBank(settings)
-    for kind in ("prompted", "recent"):
+    for kind in ("prompted", "recent", "aside"):
         if kind not in state:
             raise ValueError(
-                f"the state of a memory bank has 'prompted' and 'recent', got {[*state]}"
+                f"the state of a memory bank has 'prompted' and 'recent' memories and those put "
+                f"'aside', got {[*state]}"
             )
+        where = torch.device("cpu") if kind == "aside" else device
         for fields in state[kind]:
-            memory = _load_memory(fields, device)
+            memory = Memory.from_state(fields, where)
             getattr(bank, kind)[memory.frame_index] = memory
     return bank
 
@@ -141,20 +129,6 @@ def _load_clicks(state: list[Mapping[str, Any]]) -> dict[int, list[Click]]:
             Click(c["points"], c["labels"], c["box"])
         )
     return clicks
-
-
-def _memory_state(memory: Memory) -> dict[str, Any]:
-    values = {name: getattr(memory, name) for name in _FIELDS}
-    return {n: v.detach().cpu() if isinstance(v, Tensor) else v for n, v in values.items()}
-
-
-def _load_memory(fields: Mapping[str, Any], device: torch.device) -> Memory:
-    if set(fields) != set(_FIELDS):
-        raise ValueError(f"a memory has the fields {sorted(_FIELDS)}, got {sorted(fields)}")
-    values: dict[str, Any] = {
-        n: v.to(device) if isinstance(v, Tensor) else v for n, v in fields.items()
-    }
-    return Memory(**values)
 
 
 def _plain(value: np.ndarray | None) -> Any:

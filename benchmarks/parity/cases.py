@@ -172,6 +172,18 @@ def clip_cases(scene: Scene) -> tuple[ClipCase, ...]:
             (Visit(0, ((1, make.box(0)),)), *onward(1, 18)),
         ),
         ClipCase(
+            "back to the middle",  # further back than what any frame after it sees
+            (
+                Visit(0, ((1, make.box(0)), (2, make.point(1)), (3, make.mask(2)))),
+                *onward(1, 22),
+                Visit(6, ((1, make.points(0, 6)),), correct=True),
+                *onward(7, 13),
+                Visit(17, ((2, make.points(1, 17)),), correct=True),
+                *back(16, 14),
+                *back(5, 1),
+            ),
+        ),
+        ClipCase(
             "more prompted than selected",
             (
                 Visit(0, ((1, make.box(0)),)),

@@ -31,11 +31,11 @@ else is said):
   loader takes PIL's bicubic one (JPEG folders) or decord's (video files). Of four photographs, at
   1024 pixels: 0.02 to 0.03 of the pixels' standard deviation, root mean square; the demo model's
   masks of 36 points each have a median IoU of 0.97 to 0.99, a mean of 0.93 to 0.97.
-- Memories of tracked frames further away than any frame would see are forgotten, unless
-  `BankSettings.keep_all`. Going on from far back, or correcting there, differs: IoU 0.40 for a
-  click 11 frames back, nothing with `keep_all`.
-- A correction sees memories in the direction tracked last; Meta's in that in which its frame was
-  tracked. 1.7 where the two differ, IoU 1.0000; else nothing.
+- What was prompted or corrected keeps its answer when its frame is tracked through again, and is
+  remembered as it was; Meta's package tracks over a correction of a tracked frame, unless
+  `add_all_frames_to_correct_as_cond` (here `TrackerSettings.corrections_are_prompts`).
+- A second correction of a frame, where corrections are prompts, doesn't see the first one as a
+  memory, only its logits; Meta's does once tracking has gone on.
 - Clicks add up on a frame unless `replace`; Meta's replace earlier points unless
   `clear_old_points=False`, and refine the earlier logits in either case. With that argument:
   nothing. A box may follow points here; Meta's refuses it.

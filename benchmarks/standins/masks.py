@@ -9,11 +9,22 @@ import numpy as np
 import torch
 
 from benchmarks.standins.dials import check_not_negative, check_shares
+from benchmarks.standins.looks import look_within
 from benchmarks.standins.pointed_at import Pointed, answer
-from benchmarks.standins.shapes import GRID, SIDE, Shapes, disc, displaced, iou, to_logits
+from benchmarks.standins.shapes import (
+    GRID,
+    SIDE,
+    Shapes,
+    disc,
+    displaced,
+    iou,
+    to_grid,
+    to_logits,
+)
 from benchmarks.standins.tracker import StandinTracker, TrackErrors
 from benchmarks.standins.truth import TrueFrame, Truths, rng_of
 from sam2core import ImageMasks, TrackerSettings
+from sam2core.arrays import as_mask
 from sam2core.errors import PromptError
 from sam2core.transforms import as_rgb, to_prompt
 
@@ -96,6 +107,11 @@ class StandinSegmenter:
     def tracker(self, settings: TrackerSettings | None = None) -> StandinTracker:
         """A tracker of a stream; ``settings`` are of memories, which it doesn't have."""
         return StandinTracker(self.truths, self.tracks, self.seed)
+
+    def describe(self, mask: Any, *, image: EncodedTruth) -> np.ndarray:
+        """As ``StandinTracker.describe``, of a picture."""
+        given = to_grid(as_mask(mask, "mask"))
+        return look_within(image.shapes, given, self.tracks.looks, self.seed)
 
     def segment(
         self,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.standins.dials import check_not_negative, check_shares
+from benchmarks.standins.looks import LookErrors, look_within, overview
 from benchmarks.standins.picture_motion import moved, shift_between, thumbnail
 from benchmarks.standins.shapes import GRID, SIDE, Shapes, displaced, iou, to_grid, to_logits
 from benchmarks.standins.truth import Truths, rng_of
@@ -54,10 +55,13 @@ class TrackErrors:
     """How often it shows something that is out of sight, where it was last."""
     iou_bias: float = 0.0
     iou_noise: float = 0.0
+    looks: LookErrors = field(default_factory=LookErrors)
+    """What its looks at masks say too little of."""
 
     def __post_init__(self) -> None:
         check_shares(self, ("forgets", "jumps", "swallows", "absent", "ghosts"))
-        check_not_negative(self, (f.name for f in fields(self) if f.name != "iou_bias"))
+        signed = ("iou_bias", "looks")
+        check_not_negative(self, (f.name for f in fields(self) if f.name not in signed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +116,12 @@ class StandinTracker:
         return self._index
 
     def step(self, frame: Any) -> TrackedFrame:
+        return self.follow(frame)
+
+    def remember(self, masks: Any = None, *, logits: Any = None, without: Any = ()) -> TrackedFrame:
+        return self.current()  # it follows the truth, whatever was remembered
+
+    def follow(self, frame: Any) -> TrackedFrame:
         """Follow everything into the next frame. ``ValueError`` if its truth isn't known."""
         rgb = as_rgb(frame)
         self._shapes = Shapes(self.truths.of(rgb))
@@ -138,8 +148,7 @@ class StandinTracker:
 
     def prompt_masks(self, object_ids: Sequence[int], masks: Any) -> TrackedFrame:
         """Follow what these masks (N, H, W) show from the frame at hand on."""
-        if self._shapes is None:
-            raise PromptError("there is no frame at hand yet: step first")
+        shapes = self._at_hand()
         ids, given = [as_id(i) for i in object_ids], as_mask(masks, "masks")
         if given.ndim != 3 or len(given) != len(ids) or given.shape[1:] != self._size:
             raise PromptError(
@@ -147,7 +156,7 @@ class StandinTracker:
             )
         for id, mask in zip(ids, given, strict=True):
             on_grid = to_grid(mask)
-            self._followed[id] = _bound(on_grid, self._shapes)
+            self._followed[id] = _bound(on_grid, shapes)
             logits = to_logits(on_grid, self.errors.edge, self.errors.height)
             self._shown[id] = _Shown(logits, 1.0, 10.0 if mask.any() else -10.0)
         return self.current()
@@ -155,6 +164,17 @@ class StandinTracker:
     def remove(self, object_id: int) -> None:
         self._require(object_id)
         del self._followed[object_id], self._shown[object_id]
+
+    def describe(self, mask: Any) -> np.ndarray:
+        """What a mask (H, W) of the frame at hand shows, as a vector of length 1."""
+        given, shapes = as_mask(mask, "mask"), self._at_hand()
+        if given.shape != self._size:
+            raise PromptError(f"mask must be {self._size}, got {given.shape}")
+        return look_within(shapes, to_grid(given), self.errors.looks, self.seed)
+
+    def overview(self) -> np.ndarray:
+        """What the frame at hand shows where, (C, G, G)."""
+        return overview(self._at_hand(), self.errors.looks, self.seed)
 
     def renumber(self, object_id: int, new_id: int) -> None:
         self._require(object_id)
@@ -195,8 +215,6 @@ class StandinTracker:
             self._followed[int(one["id"])] = _Followed(**values)
             shown = {k: _array(v) for k, v in one["shown"].items()}
             self._shown[int(one["id"])] = _Shown(**shown)
-
-    # ---------------------------------------------------------------------------------------
 
     def _follow(
         self, one: _Followed, shapes: Shapes, shift: tuple[float, float]
@@ -266,6 +284,11 @@ class StandinTracker:
 
     def _rng(self, shapes: Shapes, one: _Followed, what: str) -> np.random.Generator:
         return rng_of(self.seed, shapes.frame.clip, shapes.frame.index, *one.ids, what)
+
+    def _at_hand(self) -> Shapes:
+        if self._shapes is None:
+            raise PromptError("there is no frame at hand yet: step first")
+        return self._shapes
 
     def _require(self, object_id: int) -> None:
         if object_id not in self._followed:

@@ -161,7 +161,7 @@ def label_a_picture(device: str, folder: Path) -> Arrays:
 
 def label_a_video(device: str, folder: Path) -> Arrays:
     pipeline = _pipeline(device, folder)
-    settings = VideoSettings(detect_every=2)
+    settings = VideoSettings(detect_every=2 / 25)
     found: Arrays = {}
     for both_ways in (False, True):
         for frame in pipeline.track(FRAMES[:4], WORDS, settings=settings, both_ways=both_ways):

@@ -268,6 +268,23 @@ def oldest_recent_memory_dropped(patch, model):
     change_selection(patch, shorter)
 
 
+@fault("clip: back to the middle")
+def what_is_far_back_forgotten(patch, model):
+    patch.setattr(MemoryBank, "tracked", lambda self, index: self.recent.get(index))
+
+
+@fault("clip: back to the middle")
+def other_masks_encoded_again(patch, model):
+    def other(again, self, ids, frame_index):
+        for tracked in self._objects.values():
+            for index, memory in tracked.bank.aside.items():
+                grown = torch.nn.functional.max_pool2d(memory.encoded[None].float(), 3, 1, 1)[0]
+                tracked.bank.aside[index] = replace(memory, encoded=grown)
+        return again(self, ids, frame_index)
+
+    wrap(patch, tracker.VideoTracker, "_encode_again", other)
+
+
 @fault("clip: more prompted than selected")
 def unselected_prompts_dropped(patch, model):
     def drop(select, self, *args):
