@@ -8,41 +8,34 @@ its best (``benchmarks.lib.plain_recipe``). Results go to ``benchmarks/results/q
 
 Exits with 1 where PQ of ours is below what it was once, or anywhere behind the best of the plain
 ways.
-
-``--fit`` fits the quality score instead, on scenes of a third world (training artwork only), and
-writes its weights beside the models.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.lib.artwork import QUICK_MEANS, artwork
-from benchmarks.lib.frame import Benchmark, Bound, NotMeasured, Outcome, add_device
+from benchmarks.lib.frame import Benchmark, Bound, Outcome, add_device
+from benchmarks.lib.judged import Judged
 from benchmarks.lib.plain_recipe import PLAIN_WAYS, plain_ways
 from benchmarks.lib.stages import Stages
-from panoptic.compose.quality import Evidence, QualityModel, roc_auc
-from panoptic.demo.artwork import Artwork, load_artwork
+from panoptic.demo.artwork import load_artwork
 from panoptic.demo.scenes import HELD_OUT_WORLD, Scene, World, demo_vocabulary
 from panoptic.io.progress import ProgressBar
-from panoptic.measure.evaluate_pictures import PanopticReport, evaluate, segment_ious
+from panoptic.measure.evaluate_pictures import PanopticReport, evaluate
 from panoptic.pipeline import PanopticPipeline
-from panoptic.presets import DEMO_WEIGHTS
 from panoptic.results.segmentation import PanopticSegmentation
 from prompts import Vocabulary
 
 SIZE = (192, 192)
 FEW_WORDS = 12
-GOOD_IOU = 0.75
 # Thresholds and settings were chosen on scenes of world TUNING, the quality score is fitted on
 # those of world FITTING; both have textures and scenes of their own.
 TUNING_WORLD, FITTING_WORLD = HELD_OUT_WORLD + 1, HELD_OUT_WORLD + 2
@@ -63,30 +56,6 @@ DEMANDS = {
 LEAST_LEAD = 0.0
 # A few scenes are far from the mean of hundreds: in a quick run PQ may be so much lower.
 QUICK_ALLOWANCE = 20
-
-
-@dataclass
-class Judged:
-    """Segments with what is known of them and how right they are."""
-
-    evidence: list[Evidence] = field(default_factory=list)
-    is_thing: list[bool] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    qualities: list[float] = field(default_factory=list)
-    ious: list[float] = field(default_factory=list)
-
-    def aucs(self) -> dict[str, float]:
-        """Area under the ROC curve for "this segment has an IoU below 0.75"."""
-        good = np.array(self.ious) >= GOOD_IOU
-        quality, score = np.array(self.qualities), np.array(self.scores)
-        things = np.array(self.is_thing)
-        return {
-            "quality score": roc_auc(quality, good),
-            "quality score, things": roc_auc(quality[things], good[things]),
-            "quality score, stuff": roc_auc(quality[~things], good[~things]),
-            "detector's score alone": roc_auc(score, good),
-            "bad segments": float(1 - good.mean()),
-        }
 
 
 @dataclass
@@ -130,15 +99,7 @@ def label(
         )
         for name, result in found.items():
             into.predictions[name].append(result)
-    ious = segment_ious(trace.result, scene.truth)
-    for segment in trace.result:
-        if segment.id in ious:
-            judged = into.judged
-            judged.evidence.append(trace.report.evidence[segment.id])
-            judged.is_thing.append(segment.is_thing)
-            judged.scores.append(segment.score)
-            judged.qualities.append(segment.quality or 0.0)
-            judged.ious.append(ious[segment.id])
+    into.judged.add(trace, scene.truth)
 
 
 def scenes_of(world: World, count: int) -> Iterator[tuple[int, Scene]]:
@@ -232,46 +193,16 @@ def bounds_of(results: dict[str, Any], allowance: float = 0) -> list[Bound]:
     return found if allowance else [*found, lead]
 
 
-def fit(pipeline: PanopticPipeline, pictures: Artwork, count: int, output: Path) -> Outcome:
-    """Fits the quality score and writes it to ``output``."""
-    world = World(pictures, seed=FITTING_WORLD)
-    judged = Judged()
-    for asked in (FEW_WORDS, None):
-        part = measure_condition(pipeline, world, count, asked, plain=False).judged
-        judged.evidence += part.evidence
-        judged.is_thing += part.is_thing
-        judged.ious += part.ious
-    good = [iou >= GOOD_IOU for iou in judged.ious]
-    model = QualityModel.fit(judged.evidence, judged.is_thing, good)
-    output.write_text(json.dumps(model.to_dict(), indent=1) + "\n", encoding="utf-8")
-    scores = [model(e, t) for e, t in zip(judged.evidence, judged.is_thing, strict=True)]
-    auc = roc_auc(scores, good)
-    verdict = (
-        f"{len(good)} segments, {sum(good)} of them good; area under the ROC curve on these: "
-        f"{auc:.3f}; written to {output}"
-    )
-    numbers = {"segments": len(good), "good": sum(good), "auc": auc}
-    return Outcome(numbers, "", verdict, stem=None)
-
-
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=int, default=200, help="of each artwork (default: 200)")
     parser.add_argument("--models", default="demo", help="a preset, or a folder of models")
     parser.add_argument("--artwork", nargs="+", choices=ARTWORK, default=list(ARTWORK))
-    parser.add_argument("--fit", action="store_true", help="fit the quality score instead")
-    parser.add_argument("--fitted", type=Path, default=DEMO_WEIGHTS / "quality.json")
     add_device(parser)
 
 
 def measure(arguments: argparse.Namespace) -> Outcome:
     pipeline = PanopticPipeline.from_pretrained(arguments.models, device=arguments.device)
     vendors = artwork(arguments.quick)
-    if arguments.fit:
-        if arguments.quick:
-            raise NotMeasured(
-                "a quick run has too few scenes to fit on: leave out --quick or --fit"
-            )
-        return fit(pipeline, load_artwork(vendors["seen"]), arguments.scenes, arguments.fitted)
     start = time.perf_counter()
     conditions = {}
     for name in arguments.artwork:

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from prompts.vocabulary import Vocabulary
+
+_EDGE = 1e-4  # scores are kept this far from 0 and 1 before their log-odds are taken
+
+
+def lead(scores: np.ndarray, over: np.ndarray | float) -> np.ndarray:
+    """How far scores in [0, 1] are above others, on log-odds: 0.5 where both are the same.
+
+    ``sigmoid(log-odds(scores) - log-odds(over))``, of any shape. Where both are small it is
+    ``scores / (scores + over)``. What all scores have in common, a bias of the detector's last
+    layer, drops out.
+    """
+    odds, others = (
+        np.log(kept / (1 - kept))
+        for kept in (np.clip(np.asarray(v, np.float64), _EDGE, 1 - _EDGE) for v in (scores, over))
+    )
+    return 1 / (1 + np.exp(others - odds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,14 +32,22 @@ class Boxes:
     """N boxes around things, the surest first where a detector made them.
 
     ``xyxy`` float32 (N, 4) in pixels of the image, right and bottom exclusive; ``category_ids``
-    int64 (N,), ids of the vocabulary; ``scores`` float32 (N,) in [0, 1]. Anything that numpy can
-    turn into these is accepted. Raises ``ValueError`` where lengths differ, for boxes that aren't
-    finite or end before they begin, and for scores outside [0, 1].
+    int64 (N,), ids of the vocabulary; ``scores`` float32 (N,) in [0, 1], on the scale of the
+    detector, as its thresholds are. Anything that numpy can turn into these is accepted. Raises
+    ``ValueError`` where lengths differ, for boxes that aren't finite or end before they begin, and
+    for scores outside [0, 1].
     """
 
     xyxy: np.ndarray
     category_ids: np.ndarray
     scores: np.ndarray
+    confidences: np.ndarray = field(default=None)  # type: ignore[arg-type]  # filled in below
+    """float32 (N,) in [0, 1]: the scores on the one scale that all detectors share, 0.5 at the
+    level that was published for the detector (:func:`lead` over it). Without them the scores
+    themselves are taken to be on it."""
+    margins: np.ndarray = field(default=None)  # type: ignore[arg-type]
+    """float32 (N,): the :func:`lead` of the box's word over the runner-up, 0.5 to 1, NaN where the
+    detector doesn't know."""
 
     def __post_init__(self) -> None:
         xyxy = np.asarray(self.xyxy, dtype=np.float32)
@@ -39,9 +63,17 @@ class Boxes:
             raise ValueError("boxes must be finite x1, y1, x2, y2 with x1 <= x2 and y1 <= y2")
         if not ((scores >= 0) & (scores <= 1)).all():
             raise ValueError(f"scores must be in [0, 1], got {scores.min()} to {scores.max()}")
+        confidences = scores if self.confidences is None else self.confidences
+        margins = np.full(n, np.nan) if self.margins is None else self.margins
         object.__setattr__(self, "xyxy", xyxy)
         object.__setattr__(self, "category_ids", category_ids)
         object.__setattr__(self, "scores", scores)
+        for name, values in (("confidences", confidences), ("margins", margins)):
+            given = np.asarray(values, dtype=np.float32)
+            known = given[~np.isnan(given)] if name == "margins" else given
+            if given.shape != (n,) or not ((known >= 0) & (known <= 1)).all():
+                raise ValueError(f"{name} must be {n} in [0, 1], a box one, got {values}")
+            object.__setattr__(self, name, given)
 
     @classmethod
     def empty(cls) -> Boxes:
@@ -51,18 +83,14 @@ class Boxes:
     def concatenate(cls, parts: Sequence[Boxes]) -> Boxes:
         if not parts:
             return cls.empty()
-        return cls(
-            np.concatenate([p.xyxy for p in parts]),
-            np.concatenate([p.category_ids for p in parts]),
-            np.concatenate([p.scores for p in parts]),
-        )
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def __len__(self) -> int:
         return len(self.xyxy)
 
     def __getitem__(self, index: slice | np.ndarray) -> Boxes:
         """Some of the boxes, by slice, mask or array of positions."""
-        return Boxes(self.xyxy[index], self.category_ids[index], self.scores[index])
+        return Boxes(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def sorted(self) -> Boxes:
         """The surest first; equal scores keep their order."""
@@ -72,7 +100,7 @@ class Boxes:
         """Cut off at the image's edges; boxes of which nothing is left go."""
         cut = np.clip(self.xyxy, 0, np.array([width, height, width, height], dtype=np.float32))
         left = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])
-        return Boxes(cut, self.category_ids, self.scores)[left]
+        return replace(self, xyxy=cut)[left]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +211,21 @@ class ThingDetector(Protocol):
 
     def detect_batch(self, images: Sequence[np.ndarray], vocabulary: Vocabulary) -> list[Boxes]:
         """As ``detect`` for each image, together where that is faster; sizes may differ."""
+        ...
+
+
+@runtime_checkable
+class StagedThingDetector(ThingDetector, Protocol):
+    """A detector that can be asked again with other thresholds, without another pass."""
+
+    settings: ThingSettings
+
+    def look(self, image: np.ndarray, vocabulary: Vocabulary) -> Any:
+        """What the model sees, which depends on no threshold (but on ``names_per_caption``)."""
+        ...
+
+    def boxes(self, seen: Any) -> Boxes:
+        """What ``detect`` gives of that image, with the settings as they are now."""
         ...
 
 

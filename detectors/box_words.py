@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.base import ThingSettings
+from detectors.base import ThingSettings, lead
 from prompts.caption import Caption
 
 
@@ -43,10 +43,11 @@ def category_scores(
 
 def choose(
     probabilities_qt: np.ndarray, caption: Caption, settings: ThingSettings
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The boxes that pass the thresholds: positions (M,), category ids (M,), scores (M,).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The boxes that pass the thresholds: positions (M,), category ids, scores and margins.
 
-    The category is the one that scores highest, its score is the box's. It must reach
+    The category is the one that scores highest, its score is the box's; the margin is its lead
+    over the next of the caption, NaN where there is none. The score must reach
     ``text_threshold``, and its strongest word ``box_threshold``.
     """
     ids, scores, strongest = category_scores(probabilities_qt, caption)
@@ -54,4 +55,15 @@ def choose(
     rows = np.arange(len(scores))
     score = scores[rows, best]
     passed = (score >= settings.text_threshold) & (strongest[rows, best] >= settings.box_threshold)
-    return np.flatnonzero(passed), ids[best][passed], score[passed]
+    return (
+        *(np.flatnonzero(passed), ids[best][passed], score[passed]),
+        margins_of(scores[passed]),
+    )
+
+
+def margins_of(scores_qk: np.ndarray) -> np.ndarray:
+    """Lead (Q,) of the best of K categories over the next, NaN where there is only one."""
+    if scores_qk.shape[1] < 2:
+        return np.full(len(scores_qk), np.nan)
+    second, first = np.partition(scores_qk, -2, axis=1)[:, -2:].T
+    return lead(first, second)

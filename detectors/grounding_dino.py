@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MethodType
 from typing import Any
 
 import numpy as np
 import torch
 
-from detectors.base import Boxes, ThingSettings, check_image
+from detectors.base import Boxes, ThingSettings, check_image, lead
 from detectors.box_words import choose
 from detectors.checkpoint_parts import check_words, load_tokenizer
+from detectors.grounding_dino_steps import GroundingDinoSteps
 from detectors.groundingdino_weights import find_checkpoint, load_original
 from detectors.image_transform import ImageTransform, pad_to_tokens
 from detectors.pretrained import TOKENIZING, autocast, find_tokenizer, load_model
@@ -29,6 +27,19 @@ from prompts.vocabulary import Vocabulary
 _SEPARATORS = {"[CLS]": 101, "[SEP]": 102, ".": 1012}
 
 
+LEVEL = ThingSettings().box_threshold
+"""The published level, of MM Grounding DINO too: what its scores are compared with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the model said of an image of ``size`` (height, width): for each caption the
+    probabilities (Q, T) of its tokens and the boxes (Q, 4)."""
+
+    size: tuple[int, ...]
+    parts: tuple[tuple[np.ndarray, np.ndarray, Caption], ...]
+
+
 class GroundingDino:
     """Boxes for words: a ``ThingDetector``.
 
@@ -39,6 +50,8 @@ class GroundingDino:
     ``settings`` can be replaced at any time. ``dtype`` is what is computed in; weights stay in
     float32.
     """
+
+    _steps_of: Any = GroundingDinoSteps
 
     def __init__(
         self,
@@ -54,9 +67,8 @@ class GroundingDino:
                     f"Grounding DINO needs a BERT dictionary in which {token!r} is token "
                     f"{expected}, this tokenizer has it at {got}"
                 )
-        backbone = model.model.backbone
-        backbone.forward = MethodType(_remembering, backbone)
         self.model = model
+        self._steps = self._steps_of(model)
         self.tokenizer = tokenizer
         self.transform = transform
         self.settings = settings or ThingSettings()
@@ -74,6 +86,8 @@ class GroundingDino:
         settings: ThingSettings | None = None,
         *,
         tokenizer: str | Path | None = None,
+        quantise: bool = False,
+        compile: bool = False,
     ) -> GroundingDino:
         """Load a checkpoint from a folder or the hub ("IDEA-Research/grounding-dino-tiny").
 
@@ -82,24 +96,54 @@ class GroundingDino:
         ``bert-base-uncased``: from beside the checkpoint, else from the hub. ``tokenizer`` is a
         folder or hub name to take it from instead.
 
+        ``quantise`` makes it quicker on CPUs, and less exact: see :meth:`quantise`. ``compile``
+        hands it to ``torch.compile``: see :meth:`compile`.
+
         Raises ``ValueError`` for other checkpoints and damaged ones.
         """
         from transformers import AutoModelForZeroShotObjectDetection
 
+        if quantise and torch.device(device).type != "cpu":
+            raise ValueError(
+                f"8 bits (quantise) are for CPUs, and the model is to run on {device}: leave it "
+                "out there, bfloat16 is quicker; or name the device cpu"
+            )
         if (path := find_checkpoint(source)) is not None:
-            original = load_original(path).to(device)
+            model = load_original(path)
             words = find_tokenizer(tokenizer, path.parent)
-            return cls(original, words, ImageTransform.grounding_dino(), settings, dtype)
-        model = load_model(
-            AutoModelForZeroShotObjectDetection, source, ("grounding-dino", "mm-grounding-dino")
-        )
-        words = load_tokenizer(tokenizer or source, model.config.text_config.vocab_size)
-        transform = ImageTransform.from_pretrained(str(source))
-        return cls(model.to(device), words, transform, settings, dtype)
+            transform = ImageTransform.grounding_dino()
+        else:
+            model = load_model(
+                AutoModelForZeroShotObjectDetection, source, ("grounding-dino", "mm-grounding-dino")
+            )
+            words = load_tokenizer(tokenizer or source, model.config.text_config.vocab_size)
+            transform = ImageTransform.from_pretrained(str(source))
+        detector = cls(model.to(device), words, transform, settings, dtype)
+        if quantise:
+            detector.quantise()
+        if compile:
+            detector.compile()
+        return detector
 
     @property
     def device(self) -> torch.device:
         return self.model.device
+
+    def quantise(self) -> None:
+        """From now on multiply in 8-bit numbers where most of the work is, on a CPU only: in the
+        backbone and in the layers of the encoder that words don't enter.
+
+        Once done it stays. What it saves and what it costs is in docs/performance.md. Raises
+        ``ValueError`` for a model that isn't on a CPU.
+        """
+        self._steps.quantise()
+
+    def compile(self) -> None:
+        """From now on run through ``torch.compile``: the first picture of each size takes minutes.
+
+        It is meant for GPUs; on a CPU the compiling isn't worth waiting for (docs/performance.md).
+        """
+        self._steps.compile()
 
     def captions(self, vocabulary: Vocabulary) -> tuple[Caption, ...]:
         """The captions that the vocabulary's things are asked with."""
@@ -120,85 +164,68 @@ class GroundingDino:
 
         Others don't, as an image's boxes would depend on the padding that its neighbours need.
         """
+        return [self.boxes(seen) for seen in self.look_batch(images, vocabulary)]
+
+    def look(self, image: np.ndarray, vocabulary: Vocabulary) -> Seen:
+        """What the model sees in an image, whatever the thresholds: see ``StagedThingDetector``."""
+        return self.look_batch([image], vocabulary)[0]
+
+    def look_batch(self, images: Sequence[np.ndarray], vocabulary: Vocabulary) -> list[Seen]:
         asked = self.captions(vocabulary)
         together: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i, image in enumerate(images):
             together[self.transform.size(*check_image(image).shape[:2])].append(i)
-        found = [Boxes.empty()] * len(images)
+        found = [Seen(image.shape[:2], ()) for image in images]
         for group in together.values() if asked else ():
-            for i, boxes in zip(
-                group, self._detect([images[i] for i in group], asked), strict=True
-            ):
-                found[i] = boxes
+            for i, seen in zip(group, self._look([images[i] for i in group], asked), strict=True):
+                found[i] = seen
         return found
 
+    def boxes(self, seen: Seen) -> Boxes:
+        """The boxes that pass the settings as they are now."""
+        parts = [self._boxes(*part, seen.size) for part in seen.parts]
+        return suppress(Boxes.concatenate(parts), self.settings)
+
     @torch.inference_mode()
-    def _detect(self, images: list[np.ndarray], asked: Sequence[Caption]) -> list[Boxes]:
+    def _look(self, images: list[np.ndarray], asked: Sequence[Caption]) -> list[Seen]:
         padded = [
             pad_to_tokens(self.transform(image), self.model.config.num_queries, self._strides)
             for image in images
         ]
         pixels = torch.stack([p for p, _ in padded]).to(self.device)
-        mask = torch.stack([m for _, m in padded]).to(self.device)
-        found: list[list[Boxes]] = [[] for _ in images]
-        with _backbone_once(pixels), autocast(self.device, self.dtype):
+        mask = torch.stack([m for _, m in padded])
+        has_padding = not bool(mask.all())
+        found: list[list[tuple[np.ndarray, np.ndarray, Caption]]] = [[] for _ in images]
+        with autocast(self.device, self.dtype):
+            seen = self._steps.see(pixels, mask.to(self.device), has_padding)
             for caption in asked:
-                ids = torch.tensor(caption.token_ids, device=self.device).repeat(len(images), 1)
-                output = self.model(pixel_values=pixels, pixel_mask=mask, input_ids=ids)
-                probabilities = output.logits.float().sigmoid().cpu().numpy()
-                centers = output.pred_boxes.float().cpu().numpy()
-                for i, image in enumerate(images):
-                    found[i].append(self._boxes(probabilities[i], centers[i], caption, image))
-        return [suppress(Boxes.concatenate(parts), self.settings) for parts in found]
+                ids = torch.tensor(caption.token_ids, device=self.device)
+                logits, boxes = self._steps.ask(seen, ids)
+                probabilities = logits.float().sigmoid().cpu().numpy()
+                centers = boxes.float().cpu().numpy()
+                if np.isnan(probabilities).any() or np.isnan(centers).any():
+                    raise RuntimeError(
+                        f"the detector computed numbers that aren't finite in {self.dtype}; "
+                        "use float32 or bfloat16"
+                    )
+                for i in range(len(images)):
+                    found[i].append((probabilities[i], centers[i], caption))
+        return [
+            Seen(image.shape[:2], tuple(parts)) for image, parts in zip(images, found, strict=True)
+        ]
 
     def _boxes(
-        self, probabilities: np.ndarray, centers: np.ndarray, caption: Caption, image: np.ndarray
+        self,
+        probabilities: np.ndarray,
+        centers: np.ndarray,
+        caption: Caption,
+        size: tuple[int, ...],
     ) -> Boxes:
         """Boxes that pass the thresholds; ``centers`` (Q, 4) are cx, cy, w, h in [0, 1]."""
-        if np.isnan(probabilities).any() or np.isnan(centers).any():
-            raise RuntimeError(
-                f"the detector computed numbers that aren't finite in {self.dtype}; "
-                "use float32 or bfloat16"
-            )
-        rows, category_ids, scores = choose(probabilities, caption, self.settings)
-        height, width = image.shape[:2]
+        rows, category_ids, scores, margins = choose(probabilities, caption, self.settings)
+        height, width = size
         middle, half = centers[rows, :2], centers[rows, 2:] / 2
         xyxy = np.concatenate([middle - half, middle + half], axis=1)
         xyxy = xyxy * np.array([width, height, width, height], dtype=np.float32)
-        return Boxes(xyxy, category_ids, scores).clipped(height, width)
-
-
-@dataclass
-class _Once:
-    """Pixels, and their features once somebody asked for them."""
-
-    pixels: torch.Tensor
-    features: tuple[list[Any], list[Any]] | None = None
-
-
-_ONCE: ContextVar[_Once | None] = ContextVar("features_of_grounding_dino", default=None)
-
-
-@contextmanager
-def _backbone_once(pixels: torch.Tensor) -> Iterator[None]:
-    """Within the block, and in this thread, the features of ``pixels`` are computed only once."""
-    before = _ONCE.set(_Once(pixels))
-    try:
-        yield
-    finally:
-        _ONCE.reset(before)
-
-
-def _remembering(backbone: torch.nn.Module, image: Any, *mask: torch.Tensor) -> tuple[list, list]:
-    """A backbone's ``forward`` that minds ``_backbone_once``: the model takes no features.
-
-    The package's backbone takes pixels and mask as one.
-    """
-    compute = type(backbone).forward
-    once = _ONCE.get()
-    if once is None or getattr(image, "tensors", image) is not once.pixels:
-        return compute(backbone, image, *mask)
-    if once.features is None:
-        once.features = compute(backbone, image, *mask)
-    features, positions = once.features
-    return list(features), list(positions)  # the model appends to them
+        sure = lead(scores, LEVEL)
+        return Boxes(xyxy, category_ids, scores, sure, margins).clipped(height, width)

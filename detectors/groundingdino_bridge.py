@@ -28,9 +28,11 @@ import importlib.util
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -107,6 +109,56 @@ class PackageModel(nn.Module):
         with _ONE_AT_A_TIME, _deprecations_ignored():
             output = self.model(samples, captions=input_ids)
         return SimpleNamespace(logits=output["pred_logits"], pred_boxes=output["pred_boxes"])
+
+
+class PackageSteps:
+    """The package's model in the two steps that ``GroundingDino`` asks for.
+
+    It has one ``forward``, which takes no features: its backbone is made to remember those of the
+    picture that is being asked about.
+    """
+
+    def __init__(self, model: PackageModel) -> None:
+        self.model = model
+        backbone: Any = model.model.backbone
+        backbone.forward = MethodType(_remembering, backbone)
+
+    def see(self, pixels: Tensor, mask: Tensor, padded: bool = True) -> _Seen:
+        return _Seen(pixels, mask)
+
+    def ask(self, seen: _Seen, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and boxes of all queries for a caption (T,) of token ids."""
+        before = _SEEN.set(seen)
+        try:
+            output = self.model(seen.pixels, seen.mask, ids.repeat(len(seen.pixels), 1))
+        finally:
+            _SEEN.reset(before)
+        return output.logits, output.pred_boxes
+
+
+@dataclass
+class _Seen:
+    """Pictures, and their features once somebody asked for them."""
+
+    pixels: Tensor
+    mask: Tensor
+    features: tuple[list[Any], list[Any]] | None = None
+
+
+_SEEN: ContextVar[_Seen | None] = ContextVar("seen_by_groundingdino_py", default=None)
+
+
+def _remembering(backbone: nn.Module, image: Any) -> tuple[list[Any], list[Any]]:
+    """The backbone's ``forward``: of the picture that is asked about, in this thread, it computes
+    the features once."""
+    compute = type(backbone).forward
+    seen = _SEEN.get()
+    if seen is None or image.tensors is not seen.pixels:
+        return compute(backbone, image)
+    if seen.features is None:
+        seen.features = compute(backbone, image)
+    features, positions = seen.features
+    return list(features), list(positions)  # the model appends to them
 
 
 def build(config_file: Path, text_config: Any) -> PackageModel:

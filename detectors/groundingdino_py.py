@@ -13,7 +13,12 @@ import torch
 
 from detectors.base import ThingSettings
 from detectors.grounding_dino import GroundingDino
-from detectors.groundingdino_bridge import INSTALL, build, declare_torchvision_operators
+from detectors.groundingdino_bridge import (
+    INSTALL,
+    PackageSteps,
+    build,
+    declare_torchvision_operators,
+)
 from detectors.groundingdino_layout import Sizes
 from detectors.groundingdino_weights import IGNORED, check, find_checkpoint, read_checkpoint
 from detectors.image_transform import ImageTransform
@@ -26,6 +31,8 @@ _CONFIGS = {96: "GroundingDINO_SwinT_OGC.py", 128: "GroundingDINO_SwinB_cfg.py"}
 class GroundingDinoPy(GroundingDino):
     """As ``GroundingDino``, category by token span included, with the package's model."""
 
+    _steps_of = PackageSteps
+
     @classmethod
     def from_pretrained(
         cls,
@@ -36,6 +43,8 @@ class GroundingDinoPy(GroundingDino):
         *,
         config: str | Path | None = None,
         tokenizer: str | Path | None = None,
+        quantise: bool = False,
+        compile: bool = False,
     ) -> GroundingDinoPy:
         """Load a ``.pth`` checkpoint: a path, ``owner/name/file.pth`` on the hub, or a bare name
         that the authors publish (``groundingdino_swint_ogc.pth``).
@@ -43,8 +52,14 @@ class GroundingDinoPy(GroundingDino):
         ``config`` is one of the package's configuration files, which are Python and are run; by
         default the one of the checkpoint's backbone that comes with the package. ``tokenizer`` is
         a folder or hub name, by default as for ``GroundingDino``. Raises ``ValueError`` for what
-        isn't such a checkpoint, ``ImportError`` without the package.
+        isn't such a checkpoint, ``ImportError`` without the package. The package's model is
+        computed as it is: ``ValueError`` for ``quantise`` and ``compile``.
         """
+        if quantise or compile:
+            raise ValueError(
+                "groundingdino-py's model is computed as it is; for 8 bits and torch.compile, name "
+                "the checkpoint without 'groundingdino-py:'"
+            )
         path = find_checkpoint(source)
         if path is None:
             raise ValueError(

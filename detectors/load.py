@@ -16,6 +16,9 @@ def load_thing_detector(
     device: str = "cpu",
     dtype: Any = None,
     settings: ThingSettings | None = None,
+    *,
+    quantise: bool = False,
+    compile: bool = False,
 ) -> ThingDetector:
     """A detector of things by its checkpoint, a folder or a name on the hub.
 
@@ -23,7 +26,8 @@ def load_thing_detector(
     OmDet-Turbo, SAM 3. Grounding DINO's original checkpoints end in ``.pth``; with
     ``groundingdino-py:`` before the name the authors' package runs them. Without ``settings``
     they are those of :func:`default_settings`. ``dtype`` is a ``torch.dtype``, by default
-    float32. Raises ``ValueError`` for other architectures.
+    float32. ``quantise`` and ``compile`` are Grounding DINO's (``GroundingDino.from_pretrained``).
+    Raises ``ValueError`` for other architectures, and for what a detector can't do.
     """
     import torch
 
@@ -32,22 +36,34 @@ def load_thing_detector(
     if name.startswith(PACKAGE):
         from detectors.groundingdino_py import GroundingDinoPy
 
-        return GroundingDinoPy.from_pretrained(name[len(PACKAGE) :], device, dtype, settings)
+        return GroundingDinoPy.from_pretrained(
+            name[len(PACKAGE) :], device, dtype, settings, quantise=quantise, compile=compile
+        )
     from detectors.grounding_dino import GroundingDino
 
+    def grounding_dino() -> GroundingDino:
+        return GroundingDino.from_pretrained(
+            source, device, dtype, settings, quantise=quantise, compile=compile
+        )
+
     if name.endswith(".pth"):
-        return GroundingDino.from_pretrained(source, device, dtype, settings)
+        return grounding_dino()
     from detectors.pretrained import read_config
     from detectors.sam3 import Sam3
     from detectors.zero_shot import FAMILIES, ZeroShotDetector
 
     kind = read_config(source).model_type
+    if kind in ("grounding-dino", "mm-grounding-dino"):
+        return grounding_dino()
+    if quantise or compile:
+        raise ValueError(
+            f"{'8 bits' if quantise else 'torch.compile'} are for Grounding DINO, and {source} is "
+            f"a {kind!r}: leave {'quantise' if quantise else 'compile'} out"
+        )
     if kind in FAMILIES:
         return ZeroShotDetector.from_pretrained(source, device, dtype, settings)
     if kind in ("sam3", "sam3_video"):
         return Sam3.from_pretrained(source, device, dtype, settings)
-    if kind in ("grounding-dino", "mm-grounding-dino"):
-        return GroundingDino.from_pretrained(source, device, dtype, settings)
     known = ", ".join(["grounding-dino", "mm-grounding-dino", *FAMILIES, "sam3"])
     raise ValueError(f"{source} is a {kind!r}; detectors of things are {known}")
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from detectors.base import Boxes, ThingMasks, ThingSettings, check_image
+from detectors.base import Boxes, ThingMasks, ThingSettings, check_image, lead
 from detectors.checkpoint_parts import check_words, load_tokenizer
 from detectors.image_transform import ImageTransform
 from detectors.pretrained import TOKENIZING, autocast, load_model
@@ -121,7 +121,8 @@ class Sam3:
             xyxy = output.pred_boxes[0].float().clamp(0, 1).cpu().numpy() * extent
             sides = xyxy[:, 2:] - xyxy[:, :2]
             kept = np.flatnonzero((scores >= self.settings.box_threshold) & (sides > 0).all(axis=1))
-            boxes.append(Boxes(xyxy[kept], np.full(len(kept), category_id), scores[kept]))
+            sure = lead(scores[kept], SETTINGS.box_threshold)
+            boxes.append(Boxes(xyxy[kept], np.full(len(kept), category_id), scores[kept], sure))
             masks.append(output.pred_masks[0, torch.as_tensor(kept)].float().cpu().numpy())
         together = Boxes.concatenate(boxes)
         left = surviving(together, self.settings)

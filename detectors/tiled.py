@@ -94,7 +94,11 @@ class Tiled:
             xyxy=boxes.xyxy,
             confidence=boxes.scores,
             class_id=boxes.category_ids,
-            data={"touches": touches},  # left, top, right, bottom edge of the tile
+            data={
+                "touches": touches,  # left, top, right, bottom edge of the tile
+                "confidences": boxes.confidences,
+                "margins": boxes.margins,
+            },
         )
 
 
@@ -109,4 +113,5 @@ def _uncut(detections: sv.Detections, height: int, width: int) -> Boxes:
     kept = ~(np.asarray(detections.data["touches"], dtype=bool) & ~at_image_edge).any(axis=1)
     assert detections.class_id is not None
     assert detections.confidence is not None
-    return Boxes(xyxy, detections.class_id, detections.confidence)[kept]
+    more = (np.asarray(detections.data[name]) for name in ("confidences", "margins"))
+    return Boxes(xyxy, detections.class_id, detections.confidence, *more)[kept]

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detectors.base import Boxes, ThingSettings, check_image
+from detectors.base import Boxes, ThingSettings, check_image, lead
+from detectors.box_words import margins_of
 from detectors.checkpoint_parts import check_words, load_tokenizer
 from detectors.image_transform import ImageTransform
 from detectors.pretrained import TOKENIZING, autocast, load_model
@@ -86,6 +87,17 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the model said of an image of ``size`` (height, width): boxes (Q, 4), and the logits
+    (Q, P) of the P phrases of the ``things``."""
+
+    size: tuple[int, ...]
+    things: tuple[Category, ...]
+    centers: np.ndarray
+    logits: np.ndarray
+
+
 class ZeroShotDetector:
     """Boxes for words: a ``ThingDetector``.
 
@@ -146,18 +158,25 @@ class ZeroShotDetector:
 
     def detect_batch(self, images: Sequence[np.ndarray], vocabulary: Vocabulary) -> list[Boxes]:
         """As ``detect`` for each image; a few go through the model together."""
+        return [self.boxes(seen) for seen in self.look_batch(images, vocabulary)]
+
+    def look(self, image: np.ndarray, vocabulary: Vocabulary) -> Seen:
+        """What the model sees in an image, whatever the thresholds: see ``StagedThingDetector``."""
+        return self.look_batch([image], vocabulary)[0]
+
+    def look_batch(self, images: Sequence[np.ndarray], vocabulary: Vocabulary) -> list[Seen]:
         for image in images:
             check_image(image)
         things = vocabulary.things
         if not things:
-            return [Boxes.empty()] * len(images)
-        found: list[Boxes] = []
+            return [Seen(image.shape[:2], (), *np.zeros((2, 0, 4))) for image in images]
+        found: list[Seen] = []
         for start in range(0, len(images), _BATCH):
-            found += self._detect(images[start : start + _BATCH], things)
+            found += self._look(images[start : start + _BATCH], things)
         return found
 
     @torch.inference_mode()
-    def _detect(self, images: Sequence[np.ndarray], things: Sequence[Category]) -> list[Boxes]:
+    def _look(self, images: Sequence[np.ndarray], things: Sequence[Category]) -> list[Seen]:
         phrases = [phrase for category in things for phrase in category.phrases]
         square = self.family.square
         pixels = torch.stack([self.transform(_square(i) if square else i) for i in images])
@@ -174,28 +193,32 @@ class ZeroShotDetector:
                 "use float32 or bfloat16"
             )
         return [
-            self._boxes(c, x, things, image.shape[:2])
+            Seen(image.shape[:2], tuple(things), c, x)
             for c, x, image in zip(centers, logits, images, strict=True)
         ]
 
-    def _boxes(
-        self,
-        centers: np.ndarray,
-        logits: np.ndarray,
-        things: Sequence[Category],
-        size: tuple[int, ...],
-    ) -> Boxes:
+    def boxes(self, seen: Seen) -> Boxes:
+        """The boxes that pass the settings as they are now."""
+        things, centers, logits, size = seen.things, seen.centers, seen.logits, seen.size
+        if not things:
+            return Boxes.empty()
         starts = np.cumsum([0, *(len(category.phrases) for category in things[:-1])])
         by_category = np.maximum.reduceat(logits, starts, axis=1)
         best = by_category.argmax(axis=1)
-        scores = 1 / (1 + np.exp(-by_category[np.arange(len(best)), best].astype(np.float64)))
+        by_category = 1 / (1 + np.exp(-by_category.astype(np.float64)))
+        scores = by_category[np.arange(len(best)), best]
         kept = scores >= self.settings.box_threshold
         height, width = size
         extent = [max(size)] * 4 if self.family.square else [width, height] * 2
         middle, half = centers[kept, :2], centers[kept, 2:] / 2
         xyxy = np.concatenate([middle - half, middle + half], axis=1) * np.array(extent)
         ids = np.array([category.id for category in things])[best[kept]]
-        return suppress(Boxes(xyxy, ids, scores[kept]).clipped(height, width), self.settings)
+        boxes = Boxes(
+            *(xyxy, ids, scores[kept]),
+            confidences=lead(scores[kept], self.family.settings.box_threshold),
+            margins=margins_of(by_category[kept]),
+        )
+        return suppress(boxes.clipped(height, width), self.settings)
 
     def _names(self, phrases: list[str]) -> Tokens:
         texts = [self.family.template.format(phrase) for phrase in phrases]

@@ -23,24 +23,22 @@ from detectors.base import (
 from detectors.clipseg import StuffSettings
 from panoptic.checkpoints import locate
 from panoptic.compose.candidates import (
+    Candidate,
     as_image_masks,
     automatic_candidates,
-    stuff_candidates,
     thing_candidates,
     within,
 )
+from panoptic.compose.find_stuff import find_stuff, stuff_regions
+from panoptic.compose.kept_stages import Keep, anew
 from panoptic.compose.merge import explain_merge
-from panoptic.compose.named_twice import named_twice
 from panoptic.compose.quality import QualityModel
-from panoptic.compose.stuff_masks import StuffMask, choose_stuff_masks
 from panoptic.compose.trace import Trace
 from panoptic.io.images import ImageLike, load_image
 from panoptic.presets import DEFAULT_MODELS, PRESETS, Preset, find_preset, levels_of
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.tree import Settings, SettingsLike, layer_of, resolve
 from prompts import Vocabulary
-from prompts.regions import find_regions
-from prompts.sampling import sample_prompts
 from sam2core import ImageMasks, ImageSegmenter, Segmenter
 
 if TYPE_CHECKING:
@@ -119,6 +117,8 @@ class ImagePipeline:
         device: str | torch.device | None = None,
         dtype: torch.dtype | str | None = "auto",
         settings: SettingsLike | None = None,
+        quantise: bool = False,
+        compile: bool = False,
     ) -> Self:
         """Load the models of a preset ("demo", "tiny", "small", "base", "large") or a folder.
 
@@ -134,13 +134,19 @@ class ImagePipeline:
         devices made for it and float32 elsewhere (see ``sam2core.precision``). Weights stay
         float32.
 
+        ``quantise`` computes Grounding DINO's largest layers in 8-bit numbers, on CPUs: a third
+        of its time less, and some labels change. ``compile`` hands Grounding DINO to
+        ``torch.compile``, for GPUs: the first picture of each size takes minutes
+        (docs/performance.md).
+
         ``settings`` change what suits the preset's models, or the detector that takes the place
-        of its own: a mapping of keys, ``{"detector.box_threshold": 0.3, "video.detect_every": 3}``,
+        of its own: a mapping of keys, ``{"detector.box_threshold": 0.3, "video.detect_every": 1}``,
         or a YAML file. A whole ``Settings`` is taken as it is. ``pipeline.settings`` is what came
         out.
 
         ``ValueError`` for a source that isn't known, or whose models are neither on this machine
-        nor to be had from the hub, and for a dtype that isn't one of these.
+        nor to be had from the hub, for a dtype that isn't one of these, and for ``quantise`` or
+        ``compile`` with a detector or a device that can't.
         """
         import sam2core
         from detectors.clipseg import ClipSeg
@@ -167,7 +173,9 @@ class ImagePipeline:
         levels = levels_of(preset, default_settings(detector), source)
         resolved = resolve([*levels, *given]).settings
         pipeline = cls(
-            load_thing_detector(detector, where, dtype, resolved.detector),
+            load_thing_detector(
+                *(detector, where, dtype, resolved.detector), quantise=quantise, compile=compile
+            ),
             ClipSeg.from_pretrained(paths["stuff"], where, dtype, resolved.stuff),
             ImageSegmenter(sam2core.load(paths["sam2"], device=where, dtype=dtype)),
             resolved,
@@ -176,6 +184,7 @@ class ImagePipeline:
         pipeline.loaded_with = {
             **{"source": source, "things": things, "stuff": stuff, "sam2": sam2},
             **{"device": None if device is None else where, "dtype": dtype},
+            **{"quantise": quantise, "compile": compile},
         }
         return pipeline
 
@@ -195,15 +204,15 @@ class ImagePipeline:
         return next(self._traces([image], vocabulary))
 
     def _traces(self, images: Sequence[ImageLike], vocabulary: Vocabulary) -> Iterator[Trace]:
-        _check_vocabulary(vocabulary)
+        check_vocabulary(vocabulary)
         pictures = [load_image(image, settings=self.settings.pictures) for image in images]
-        things = self._find_things(pictures, vocabulary)
+        things = self.find_things(pictures, vocabulary)
         sizes = [within(picture.shape, self.settings.region_side) for picture in pictures]
         heatmaps = self.stuff.heatmaps_batch(pictures, vocabulary, sizes)
         for picture, (boxes, masks), heat in zip(pictures, things, heatmaps, strict=True):
-            yield self._compose(picture, boxes, masks, heat, vocabulary)
+            yield self.compose(picture, boxes, masks, heat, vocabulary)
 
-    def _find_things(
+    def find_things(
         self, pictures: Sequence[np.ndarray], vocabulary: Vocabulary
     ) -> list[tuple[Boxes, ImageMasks | None]]:
         """Boxes for each picture, with their masks where the detector makes them itself."""
@@ -220,61 +229,51 @@ class ImagePipeline:
             )
         ]
 
-    def _compose(
+    def compose(
         self,
         picture: np.ndarray,
         boxes: Boxes,
         thing_masks: ImageMasks | None,
         heatmaps: Heatmaps,
         vocabulary: Vocabulary,
+        keep: Keep = anew,
     ) -> Trace:
+        """What :meth:`trace` does once the detectors have spoken: masks, regions, the merge.
+
+        ``thing_masks`` are those of a detector that segments. What ``keep`` has of an earlier call
+        isn't computed again (``panoptic.explore`` tries levels that way).
+        """
         settings = self.settings
         size = (picture.shape[0], picture.shape[1])
         # What is computed of a picture stays in this call: other threads have theirs.
         asks_for_things = len(boxes) > 0 and thing_masks is None
-        encoded = self.segmenter.encode(picture) if asks_for_things or len(heatmaps) else None
+        encoded = None
+        if asks_for_things or len(heatmaps):
+            encoded = keep("embedding", (), lambda: self.segmenter.encode(picture))
         if asks_for_things:
-            thing_masks = self.segmenter.segment(boxes=boxes.xyxy, image=encoded)
-        # Everything about regions happens at the size of the heatmaps.
-        region_size = (heatmaps.probabilities.shape[1], heatmaps.probabilities.shape[2])
-        small = (
-            [] if thing_masks is None else [m[0] for m in replace(thing_masks, size=region_size)]
-        )
-        are_stuff = named_twice(
-            small, heatmaps, settings.regions.background, settings.merge.named_twice
-        )
-        covered = np.zeros(region_size, dtype=bool)
-        for number, mask in enumerate(small):
-            if number not in are_stuff:
-                covered |= mask
-        regions = find_regions(
-            heatmaps.probabilities, heatmaps.category_ids, covered, settings.regions
-        )
-        prompt = sample_prompts(regions, settings.sampling, settings.seed)
-        stuff_masks: list[StuffMask] = []
-        if regions:
-            scale = np.array([size[1] / region_size[1], size[0] / region_size[0]], np.float32)
-            points = (prompt.points_nk2 + 0.5) * scale - 0.5
-            answers = self.segmenter.segment(
-                np.clip(points, 0, [size[1] - 1, size[0] - 1]),
-                prompt.labels_nk,
-                multimask=True,
-                image=encoded,
+            thing_masks = keep(
+                "thing masks",
+                (boxes.xyxy.tobytes(),),
+                lambda: self.segmenter.segment(boxes=boxes.xyxy, image=encoded),
             )
-            stuff_masks = choose_stuff_masks(
-                regions,
-                answers,
-                heatmaps,
-                settings.regions.background,
-                settings.stuff_masks,
-            )
-        candidates = thing_candidates(boxes, thing_masks, vocabulary)
-        candidates += stuff_candidates(stuff_masks, vocabulary)
-        unknown = (
-            automatic_candidates(self.segmenter, picture, settings.automatic, settings.region_side)
-            if settings.fill_unknown
-            else []
+        levels = settings.regions, settings.sampling, settings.merge.named_twice, settings.seed
+        where = (boxes.xyxy.tobytes(), settings.region_side, *levels)
+        regions = keep("regions", where, lambda: stuff_regions(thing_masks, heatmaps, settings))
+        stuff = keep(
+            "stuff masks",
+            (*where, settings.stuff_masks),
+            lambda: find_stuff(
+                self.segmenter, regions, heatmaps, encoded, vocabulary, settings, keep
+            ),
         )
+        candidates = [*thing_candidates(boxes, thing_masks, vocabulary), *stuff.candidates]
+        unknown: list[Candidate] = []
+        if settings.fill_unknown:
+            given = settings.automatic, settings.region_side
+            unknown = keep(
+                *("unknown", given),
+                lambda: automatic_candidates(self.segmenter, picture, *given),
+            )
         report = explain_merge(
             candidates,
             size,
@@ -283,13 +282,14 @@ class ImagePipeline:
             quality=self.quality,
             left_out={
                 number: f"its mask is the area of {vocabulary.by_id(word).name!r} (IoU {iou:.2f})"
-                for number, (word, iou) in are_stuff.items()
+                for number, (word, iou) in regions.named_twice.items()
             },
         )
         result = report.result.with_image(picture)
         return Trace(
-            picture, vocabulary, boxes, thing_masks, heatmaps, covered, regions, prompt,
-            tuple(stuff_masks), tuple(candidates), replace(report, result=result), settings,
+            picture, vocabulary, boxes, thing_masks, heatmaps, regions.covered, regions.regions,
+            regions.prompt, stuff.masks, tuple(candidates), replace(report, result=result),
+            settings,
         )  # fmt: skip
 
 
@@ -303,7 +303,8 @@ def _quality_of(preset: Preset) -> QualityModel | None:
     return QualityModel.from_dict(json.loads(preset.quality.read_text(encoding="utf-8")))
 
 
-def _check_vocabulary(vocabulary: Vocabulary) -> None:
+def check_vocabulary(vocabulary: Vocabulary) -> None:
+    """Raises ``ValueError`` for what is no vocabulary, or an empty one."""
     if not isinstance(vocabulary, Vocabulary):
         raise ValueError(
             f"expected a Vocabulary, got {type(vocabulary).__name__}; "

@@ -28,8 +28,8 @@ class Preset:
     """Settings that suit these models, by key ("detector.box_threshold"), where they aren't the
     defaults. Those are for published models; models trained otherwise need levels of their own."""
     quality: Path | None = None
-    """Fitted weights of the quality score, see ``panoptic.compose.quality``; without that file,
-    those set by hand are used."""
+    """Weights of the quality score that were fitted to these models; without that file the
+    packaged ones are used, see ``panoptic.compose.quality``."""
 
 
 _STUFF = "CIDAS/clipseg-rd64-refined"

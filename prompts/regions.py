@@ -68,7 +68,10 @@ def find_regions(
     winners = likeliest_words(probabilities, settings.background)
     winners[_union(things, probabilities.shape[1:])] = -1
     found = []
+    won = np.bincount(winners.ravel() + 1, minlength=len(category_ids) + 1)[1:]
     for index, category_id in enumerate(category_ids):
+        if not won[index]:  # most words are nowhere, and to look for pieces takes time
+            continue
         for mask in _components(winners == index, settings):
             score = float(probabilities[index][mask].mean(dtype=np.float64))
             found.append(Region(int(category_id), mask, score))

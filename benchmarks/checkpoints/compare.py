@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -137,12 +138,37 @@ def _their_inputs(folder: Path, kind: str, image: np.ndarray) -> dict[str, Tenso
 
 def _our_call(folder: Path, device: str, image: np.ndarray) -> tuple[dict[str, Any], Any]:
     """What our detector gives its model, and what that answers."""
+    from detectors.grounding_dino import GroundingDino
     from detectors.load import load_thing_detector
 
     ours = load_thing_detector(folder, device, torch.float32)
+    if isinstance(ours, GroundingDino):
+        return _our_steps(ours, image)
     with _calls(ours.model) as calls:
         ours.detect(image, Vocabulary(things=list(THINGS)))
     return calls[0]
+
+
+def _our_steps(ours: Any, image: np.ndarray) -> tuple[dict[str, Any], Any]:
+    """The same of Grounding DINO, which looks at a picture and then is asked for words."""
+    steps, given, answers = ours._steps, [], []
+    see, ask = steps.see, steps.ask
+
+    def seeing(pixels: Tensor, *rest: Any) -> Any:
+        given.append(pixels)
+        return see(pixels, *rest)
+
+    def asking(*asked: Any) -> Any:
+        answers.append(ask(*asked))
+        return answers[-1]
+
+    steps.see, steps.ask = seeing, asking
+    try:
+        ours.detect(image, Vocabulary(things=list(THINGS)))
+    finally:
+        steps.see, steps.ask = see, ask
+    logits, boxes = answers[0]
+    return {"pixel_values": given[0]}, SimpleNamespace(logits=logits, pred_boxes=boxes)
 
 
 def _clipseg(folder: Path, image: np.ndarray, device: str) -> list[Difference]:

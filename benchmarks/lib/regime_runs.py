@@ -24,6 +24,7 @@ from panoptic.measure.vpq import VpqMeter
 from panoptic.pipeline import PanopticPipeline
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
+from panoptic.video.hindsight import labelled
 from prompts import Vocabulary
 
 OURS = "ours"
@@ -139,7 +140,10 @@ def _followed(
     base = pipeline.settings
     pipeline.settings = base.changed(changes, "variant")
     session = pipeline.video_session(words, settings)
-    found = [replace(session.step(frame.image).segmentation, image=None) for frame in frames]
+    found = [
+        replace(result.segmentation, image=None)
+        for result in labelled(session, (frame.image for frame in frames))
+    ]
     pipeline.settings = base
     return found
 

@@ -20,6 +20,7 @@ from panoptic.demo.artwork import load_artwork
 from panoptic.demo.clips import make_clip
 from panoptic.demo.scenes import World, demo_vocabulary
 from panoptic.results.segmentation import PanopticSegmentation
+from panoptic.video.hindsight import labelled
 from prompts import Vocabulary
 
 STORIES = ("move", "behind-thing", "lookalikes-cross", "shake")
@@ -101,7 +102,8 @@ def _tracked(
     pipeline.settings = pipeline.settings.changed(changes or {})
     pipeline.things = FindsAllAtFirst(Truths(frames), errors, settings=pipeline.settings.detector)
     session = pipeline.video_session(asked(frames, demo_vocabulary(), 12, 0))
-    return [replace(session.step(frame.image).segmentation, image=None) for frame in frames]
+    results = labelled(session, (frame.image for frame in frames))
+    return [replace(result.segmentation, image=None) for result in results]
 
 
 def _label_on(result: PanopticSegmentation, frame: TrueFrame, thing: int) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 Frames = Sequence[np.ndarray]
 Light = Callable[[np.ndarray], np.ndarray]
@@ -23,6 +24,25 @@ class Joined:
 
 def cut(one: Frames, other: Frames) -> Joined:
     return Joined([*one, *other], len(one), len(one))
+
+
+def mirrored(frames: Frames, at: int) -> Joined:
+    """From ``at`` on the mirrored view of the same place."""
+    return Joined([*frames[:at], *(np.ascontiguousarray(f[:, ::-1]) for f in frames[at:])], at, at)
+
+
+def close_up(frames: Frames, at: int, share: float, x: float, y: float) -> Joined:
+    """From ``at`` on a part of the picture, ``share`` of its sides, fills it; ``x`` and ``y`` say
+    where it is, from 0 (left, top) to 1."""
+    height, width = frames[0].shape[:2]
+    h, w = max(1, round(share * height)), max(1, round(share * width))
+    top, left = round(y * (height - h)), round(x * (width - w))
+    box = left, top, left + w, top + h
+    near = [
+        np.asarray(Image.fromarray(f).resize((width, height), Image.Resampling.BICUBIC, box))
+        for f in frames[at:]
+    ]
+    return Joined([*frames[:at], *near], at, at)
 
 
 def dissolve(one: Frames, other: Frames, length: int) -> Joined:

@@ -11,13 +11,15 @@ import numpy as np
 from benchmarks.standins.chance import Chance
 from benchmarks.standins.dials import check_shares
 from benchmarks.standins.truth import TrueFrame, Truths
-from detectors.base import Boxes, ThingSettings, check_image
+from detectors.base import Boxes, ThingSettings, check_image, lead
 from detectors.suppression import suppress
 from panoptic.results.segment import Segment
 from prompts import UnknownCategory, Vocabulary
 
 # How sure a detector is of what it gets wrong, where a right box in its right place is 1.
 _WRONG_WORD, _DUPLICATE = 0.8, 0.7
+# The score of the runner-up, as a share of that of the word that it gives.
+_RIVAL_OF_RIGHT, _RIVAL_OF_WRONG = 0.2, 0.9
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class DetectorErrors:
     (0.35, 0.8) for Grounding DINO, (0.5, 0.99) for SAM 3, whose levels are where these begin."""
     calibration: float = 1.0
     """How far the score tells right from wrong: 1 wholly, and 0 not at all."""
+    alone: bool = False
+    """Whether each word is asked by itself, as by SAM 3, so that no box knows a runner-up."""
 
     def __post_init__(self) -> None:
         check_shares(self, _SHARES)
@@ -100,6 +104,8 @@ class _Claim:
     xyxy: np.ndarray
     category_id: int
     sure: float
+    rival: float
+    """The score of the next word, as a share of this one's."""
 
 
 class StandinDetector:
@@ -107,7 +113,8 @@ class StandinDetector:
 
     Truth and words meet by name, so that ids of the vocabulary may be others than the truth's.
     As real adapters do it keeps what reaches ``settings.box_threshold``, and ``suppress``-es by
-    its IoU levels. ``settings`` can be replaced at any time.
+    its IoU levels. Its published level is where its scores begin. ``settings`` can be replaced at
+    any time.
     """
 
     def __init__(
@@ -138,10 +145,14 @@ class StandinDetector:
         if not claims:
             return Boxes.empty()
         low, high = self.errors.scores
+        scores = low + (high - low) * np.array([claim.sure for claim in claims])
+        rivals = scores * np.array([claim.rival for claim in claims])
         boxes = Boxes(
             np.stack([claim.xyxy for claim in claims]),
             np.array([claim.category_id for claim in claims]),
-            np.array([low + (high - low) * claim.sure for claim in claims]),
+            scores,
+            lead(scores, low) if low else scores,
+            None if self.errors.alone or len(vocabulary.things) < 2 else lead(scores, rivals),
         ).clipped(*image.shape[:2])
         return suppress(boxes[boxes.scores >= self.settings.box_threshold], self.settings)
 
@@ -203,12 +214,13 @@ class StandinDetector:
                 del words[seen.category_id]
         for category_id, rightness in words.items():
             sure = self._sure(rightness, chance.draw("score", number, category_id))
-            yield _Claim(box, category_id, sure)
+            told = _RIVAL_OF_RIGHT if category_id == seen.category_id else _RIVAL_OF_WRONG
+            rival = self._sure(told, chance.draw("rival", number, category_id))
+            yield _Claim(box, category_id, sure, rival)
             if chance.draw("duplicate", number, category_id) < errors.duplicates:
                 off = chance.now("duplicate box", number, category_id)
-                yield _Claim(
-                    _moved(seen.xyxy, errors.duplicate_off, off), category_id, sure * _DUPLICATE
-                )
+                moved = _moved(seen.xyxy, errors.duplicate_off, off)
+                yield _Claim(moved, category_id, sure * _DUPLICATE, rival)
 
     def _absent(self, frame: TrueFrame, vocabulary: Vocabulary, chance: Chance) -> Iterator[_Claim]:
         present = {_asked(segment.category, vocabulary) for segment in frame.truth.segments}
@@ -219,7 +231,9 @@ class StandinDetector:
             if chance.draw("absent", category.name) < self.errors.absent:
                 drawn = chance.draw("absent score", category.name)
                 sure = self._sure(self.errors.absent_score, drawn)
-                yield _Claim(np.array([0.0, 0.0, width, height]), category.id, sure)
+                rival = self._sure(_RIVAL_OF_WRONG, chance.draw("absent rival", category.name))
+                whole = np.array([0.0, 0.0, width, height])
+                yield _Claim(whole, category.id, sure, rival)
 
     def _alike(self, category_id: int, vocabulary: Vocabulary) -> int | None:
         """The asked word that this one is taken for: of the same words always the same."""

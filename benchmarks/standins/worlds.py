@@ -105,10 +105,14 @@ def _drawn(
 
 
 def _drawn_clip(number: int) -> list[TrueFrame]:
-    """The scenarios in turn, not in their order: a few in a row have things that move, cameras
-    that do, late comers and cuts."""
+    return demo_clip(_demo_world(), number)
+
+
+def demo_clip(world: World, number: int) -> list[TrueFrame]:
+    """A clip of the demo world. The scenarios come in turn, not in their order: a few in a row have
+    things that move, cameras that do, late comers and cuts."""
     scenario = list(SCENARIOS)[7 * number % len(SCENARIOS)]
-    clip = make_clip(_demo_world(), scenario, number, FRAMES)
+    clip = make_clip(world, scenario, number, FRAMES)
     found = []
     for index, (image, truth) in enumerate(zip(clip.frames, clip.truth, strict=True)):
         tracks = [clip.tracks[segment.id] for segment in truth.things]

@@ -109,6 +109,24 @@ class ModelOptions:
             rich_help_panel=MODELS,
         ),
     ] = "auto"
+    quantise: Annotated[
+        bool,
+        Option(
+            "--quantise",
+            help="On a CPU, compute Grounding DINO's largest layers in 8-bit numbers: quicker, and "
+            "some labels change.",
+            rich_help_panel=MODELS,
+        ),
+    ] = False
+    compile: Annotated[
+        bool,
+        Option(
+            "--compile",
+            help="Run Grounding DINO through torch.compile, for GPUs: the first picture of each "
+            "size takes minutes.",
+            rich_help_panel=MODELS,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def recipe_for(models: ModelOptions, changes: Mapping[str, Any] | None = None) -
     arguments = {
         **{"source": models.models, "things": models.things_model, "stuff": models.stuff_model},
         **{"sam2": models.sam2, "device": models.device, "dtype": models.dtype},
+        **{"quantise": models.quantise, "compile": models.compile},
         **({"settings": dict(changes)} if changes else {}),
     }
     return CommandRecipe(arguments)

@@ -29,9 +29,12 @@ HEAD = ("key", "quality", "verdict", "worst segments", "picture")
 _OPTIONS = {"accept": "--accept", "reject": "--reject", "corrected": "--correct", None: "--forget"}
 EPILOG = """\
 Without verdicts it lists the labels whose quality is below --below and that nobody judged yet, the
-worst first. With verdicts it records them: they last through further runs, and decide what is
-exported. Rejected ones never are, accepted and corrected ones always. To accept a corrected label
-is to accept the correction; --reject and --forget withdraw it (docs/labels.md has all of it).
+worst first. A segment's quality is the probability that it is right (the right word, and an IoU of
+0.75 or more with what is there), a label's the share of its segments that is expected to be.
+
+With verdicts it records them: they last through further runs, and decide what is exported.
+Rejected ones never are, accepted and corrected ones always. To accept a corrected label is to
+accept the correction; --reject and --forget withdraw it (docs/labels.md has all of it).
 
   panoptic review out --below 0.4
   panoptic review out --accept street/17 --accept street/18 --reject blurred
@@ -66,7 +69,13 @@ def register(app: typer.Typer) -> None:
 def run(
     dataset: Annotated[Path, Argument(metavar="OUT", help="What panoptic dataset wrote.")],
     below: Annotated[
-        float, Option(metavar="Q", min=0, max=1, help="List qualities below this.")
+        float,
+        Option(
+            metavar="Q",
+            min=0,
+            max=1,
+            help="List labels of which less than this share is expected to be right.",
+        ),
     ] = 0.5,
     most: Annotated[int, Option(metavar="N", min=1, help="List no more than these.")] = 40,
     decided: Annotated[bool, Option("--decided", help="List those with a verdict, too.")] = False,

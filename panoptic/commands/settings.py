@@ -25,7 +25,7 @@ named later here goes before what is named earlier.
 
   panoptic settings                       all of them
   panoptic settings video                 those of a group, with what they mean
-  panoptic settings --models demo --set video.detect_every=3
+  panoptic settings --models demo --set video.detect_every=0.5
   panoptic settings --yaml > mine.yaml    to be edited, and given with --settings mine.yaml
 """
 

@@ -89,8 +89,8 @@ def run(
         ),
     ] = False,
     detect_every: Annotated[
-        int | None,
-        Option(metavar="N", help="Look for the words every N frames.", rich_help_panel=VIDEO),
+        float | None,
+        Option(metavar="S", help="Look for the words every S seconds.", rich_help_panel=VIDEO),
     ] = None,
     both_ways: Annotated[
         bool,

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from detectors.base import Boxes, ThingMasks
-from panoptic.compose.quality import Evidence
+from detectors.base import Boxes, Heatmaps, ThingMasks, lead
+from panoptic.compose.quality import Evidence, resolved
 from panoptic.compose.stuff_masks import StuffMask
 from panoptic.results.masks import box_agreement
 from panoptic.results.segment import CategoryLike
 from prompts import Vocabulary
+from prompts.regions import Region
 from sam2core import ImageMasks, Segmenter
 from sam2core.automatic import AutomaticMasks, AutomaticSettings
 
@@ -75,32 +76,57 @@ def thing_candidates(
         height, width = answers.size
         cell = np.array([width / logits.shape[1], height / logits.shape[0]] * 2)
         evidence = Evidence(
-            detector=float(boxes.scores[i]),
+            confidence=float(boxes.confidences[i]),
+            margin=None if np.isnan(boxes.margins[i]) else float(boxes.margins[i]),
             predicted_iou=None if answers.iou[i, 0].isnan() else float(answers.iou[i, 0]),
             stability=float(stability[i, 0]),
             agreement=box_agreement(logits > 0, boxes.xyxy[i] / cell),
+            size=resolved(float((logits > 0).mean())),
         )
         category = vocabulary.by_id(int(boxes.category_ids[i]))
         candidates.append(Candidate(logits, category, float(boxes.scores[i]), evidence))
     return candidates
 
 
-def stuff_candidates(masks: Sequence[StuffMask], vocabulary: Vocabulary) -> list[Candidate]:
-    """A candidate a region, with the mask that was chosen for it."""
+def stuff_candidates(
+    masks: Sequence[StuffMask], margins: Sequence[float], vocabulary: Vocabulary
+) -> list[Candidate]:
+    """A candidate a region, with the mask that was chosen for it and its margin, see
+    ``region_margins``."""
     return [
         Candidate(
             mask.logits,
             vocabulary.by_id(mask.region.category_id),
             min(mask.region.score, 1.0),
             Evidence(
-                detector=min(mask.region.score, 1.0),
+                margin=margin,
                 predicted_iou=mask.predicted_iou,
                 stability=mask.stability,
                 agreement=mask.agreement,
             ),
         )
-        for mask in masks
+        for mask, margin in zip(masks, margins, strict=True)
     ]
+
+
+def region_margins(regions: Sequence[Region], heatmaps: Heatmaps, background: float) -> list[float]:
+    """Of every region the mean lead of its word over the next one there, or over the background.
+
+    ``heatmaps`` are those that the regions were found in, ``background`` the probability below
+    which no word is meant.
+    """
+    row_of = {int(category_id): row for row, category_id in enumerate(heatmaps.category_ids)}
+    margins = []
+    for region in regions:
+        row = row_of[region.category_id]
+        # Not all of the heatmaps at once: their pixels in a region are a copy, and many.
+        own = heatmaps.probabilities[row][region.mask]
+        rivals = np.full_like(own, background)
+        for other, heat in enumerate(heatmaps.probabilities):
+            if other != row:
+                np.maximum(rivals, heat[region.mask], out=rivals)
+        margins.append(float(lead(own, rivals).mean()))
+    return margins
 
 
 def automatic_candidates(

@@ -31,14 +31,14 @@ def named_twice(
     ``background`` is the probability below which no word is meant, ``least_iou`` the IoU from which
     on the two are one object.
     """
-    if not len(heatmaps):
+    large = [number for number, mask in enumerate(masks) if mask.mean() >= _LEAST_AREA]
+    if not len(heatmaps) or not large:
         return {}
     words = likeliest_words(heatmaps.probabilities, background) + 1
     areas = np.bincount(words.ravel(), minlength=len(heatmaps) + 1)[1:]
     found = {}
-    for number, mask in enumerate(masks):
-        if mask.mean() < _LEAST_AREA:
-            continue
+    for number in large:
+        mask = masks[number]
         shared = np.bincount(words[mask], minlength=len(heatmaps) + 1)[1:]
         ious = shared / np.maximum(areas + mask.sum() - shared, 1)
         best = int(ious.argmax())

@@ -1,22 +1,35 @@
-"""How far a segment can be trusted: one score in [0, 1] from everything known about it.
+"""How far a segment can be trusted: the probability that it is right, from all known about it.
 
-The score is a logistic regression on log-odds: each signal s in [0, 1] is turned into
+Right is what has the right word and an IoU of 0.75 (``GOOD_IOU``) or more with a true segment. The
+probability is a logistic regression on log-odds: each signal s in [0, 1] is turned into
 ``log(s / (1 - s))``, and
 
     quality = sigmoid(bias + sum over signals of weight * (log-odds - centre))
 
 A signal that isn't known counts as its centre, so it moves nothing. Things and stuff have weights
-of their own. The weights can be fitted to segments whose truth is known (``QualityModel.fit``):
-then the score is the probability that the segment is good, in the sense of the labels given.
+of their own, fitted to segments whose truth is known (``QualityModel.fit``): those of the demo
+models to these alone, and those of all others, ``QualityModel()``, to models that err in all the
+ways that are known of public ones. ``python -m benchmarks.calibration`` fits them, and measures how
+often what has a quality of q is right. A segment that is followed through a video keeps the quality
+that it had when it was last looked for.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+GOOD_IOU = 0.75
+"""Least IoU of a segment that is right."""
+
+PACKAGED = Path(__file__).with_name("quality.json")
+"""The weights for models that have none of their own."""
 
 # Log-odds are taken of values kept this far from 0 and 1: single signals saturate, and a weight
 # times an endless number must not decide alone.
@@ -27,10 +40,12 @@ _EDGE = 0.01
 class Evidence:
     """What speaks for a segment; every signal is in [0, 1], or None where it isn't known."""
 
-    detector: float | None = None
-    """Score of the word: of the box for a thing, mean heat of the region for stuff."""
+    confidence: float | None = None
+    """Of a thing's box, on the one scale of all detectors: 0.5 at the detector's published level
+    (``detectors.base.Boxes.confidences``). Not of stuff, as heat has no scale of its own."""
     margin: float | None = None
-    """Lead over the runner-up word: score / (score + second best score), 0.5 to 1."""
+    """Lead of the word over the runner-up (``detectors.base.lead``), 0.5 if they are level. Of a
+    region the mean over its pixels, where the background is a rival too."""
     predicted_iou: float | None = None
     """What the mask decoder itself expects its IoU to be."""
     stability: float | None = None
@@ -39,6 +54,8 @@ class Evidence:
     """IoU of the mask with what it was prompted by: its box or its region."""
     visible: float | None = None
     """Share of the mask that survived the merge."""
+    size: float | None = None
+    """Of a thing how well the masks can resolve it, see ``resolved``. Stuff is large."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -51,33 +68,43 @@ SIGNALS = tuple(f.name for f in fields(Evidence))
 
 @dataclass(frozen=True)
 class LogisticScore:
-    """Weights and centres (both on log-odds) by signal, and the bias, of the formula above."""
+    """Weights and centres (both on log-odds) by signal, and the bias, of the formula above.
+    Signals without a weight don't count."""
 
     weights: Mapping[str, float]
     centres: Mapping[str, float]
     bias: float = 0.0
 
     def __post_init__(self) -> None:
-        for signals in (self.weights, self.centres):
-            if set(signals) != set(SIGNALS):
-                raise ValueError(f"expected the signals {SIGNALS}, got {tuple(signals)}")
+        if set(self.weights) != set(self.centres) or not set(self.weights) <= set(SIGNALS):
+            raise ValueError(
+                f"expected a weight and a centre for some of the signals {SIGNALS}, got weights "
+                f"for {tuple(self.weights)} and centres for {tuple(self.centres)}; "
+                "python -m benchmarks.calibration --fit makes both"
+            )
 
     def __call__(self, evidence: Evidence) -> float:
         total = self.bias
-        for name in SIGNALS:
+        for name, weight in self.weights.items():
             value = getattr(evidence, name)
             if value is not None:
-                total += self.weights[name] * (_log_odds(value) - self.centres[name])
+                total += weight * (_log_odds(value) - self.centres[name])
         return float(_sigmoid(total))
 
     @classmethod
     def fit(
-        cls, evidence: Sequence[Evidence], good: Sequence[bool], ridge: float = 1.0
+        cls,
+        evidence: Sequence[Evidence],
+        good: Sequence[bool],
+        counts: Sequence[float] | None = None,
+        ridge: float = 1.0,
     ) -> LogisticScore:
         """Maximum likelihood by Newton's method, with ``ridge`` times the squared weights / 2.
 
-        Centres are the means of what is known. Raises ``ValueError`` unless good and bad ones
-        both occur.
+        ``counts`` are how much each segment counts, 1 by default. Every signal is one for the
+        segment: one that comes out as a sign against it, by chance or as others say the same, is
+        left out, as are those that are never known. Raises ``ValueError`` unless good and bad
+        ones both occur.
         """
         labels = np.asarray(good, float)
         if len(labels) != len(evidence) or not 0 < labels.sum() < len(labels):
@@ -85,47 +112,55 @@ class LogisticScore:
                 "fitting takes one label per segment, good and bad ones, "
                 f"got {len(evidence)} segments and {int(labels.sum())} good of {len(labels)} labels"
             )
+        much = np.ones(len(labels)) if counts is None else np.asarray(counts, float)
         raw = np.array([[_log_odds(getattr(e, name)) for name in SIGNALS] for e in evidence], float)
-        known = np.isfinite(raw)
-        centres = np.where(known, raw, 0).sum(0) / np.maximum(known.sum(0), 1)
-        x = np.column_stack([np.where(known, raw - centres, 0), np.ones(len(raw))])
-        penalty = np.diag([ridge] * len(SIGNALS) + [0.0])
-        w = np.zeros(x.shape[1])
-        for _ in range(50):
-            p = _sigmoid(x @ w)
-            slope = x.T @ (p - labels) + penalty @ w
-            curve = (x * (p * (1 - p))[:, None]).T @ x + penalty + 1e-9 * np.eye(len(w))
-            step = np.linalg.solve(curve, slope)
-            w -= step
-            if np.abs(step).max() < 1e-9:
+        kept = np.isfinite(raw).any(0)
+        while True:
+            weights, centres, bias = _newton(raw[:, kept], labels, much, ridge)
+            if not len(weights) or weights.min() >= 0:
                 break
+            kept[np.flatnonzero(kept)[weights.argmin()]] = False
+        names = [name for name, keep in zip(SIGNALS, kept, strict=True) if keep]
         return cls(
-            dict(zip(SIGNALS, w[:-1].tolist(), strict=True)),
-            dict(zip(SIGNALS, centres.tolist(), strict=True)),
-            float(w[-1]),
+            dict(zip(names, weights.tolist(), strict=True)),
+            dict(zip(names, centres.tolist(), strict=True)),
+            bias,
         )
 
 
-def _unfitted() -> LogisticScore:
-    # Not calibrated, only ordered: the decoder's own estimate says most about the mask, the word's
-    # score and lead most about the name. The centres are ordinary values of each signal.
-    centres = {
-        **{"detector": 0.5, "margin": 0.75, "predicted_iou": 0.85},
-        **{"stability": 0.9, "agreement": 0.8, "visible": 0.9},
-    }
-    weights = {
-        **{"detector": 0.6, "margin": 0.5, "predicted_iou": 1.0},
-        **{"stability": 0.4, "agreement": 0.6, "visible": 0.4},
-    }
-    return LogisticScore(weights, {name: _log_odds(c) for name, c in centres.items()}, 0.5)
+def _newton(
+    raw: np.ndarray, labels: np.ndarray, counts: np.ndarray, ridge: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Weights, centres and bias for log-odds (N, S), NaN where not known."""
+    known = np.isfinite(raw)
+    much = known * counts[:, None]
+    centres = (np.where(known, raw, 0) * much).sum(0) / much.sum(0)
+    x = np.column_stack([np.where(known, raw - centres, 0), np.ones(len(raw))])
+    penalty = np.diag([ridge] * raw.shape[1] + [0.0])
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = _sigmoid(x @ w)
+        slope = x.T @ (counts * (p - labels)) + penalty @ w
+        curve = (x * (counts * p * (1 - p))[:, None]).T @ x + penalty + 1e-9 * np.eye(len(w))
+        step = np.linalg.solve(curve, slope)
+        w -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    return w[:-1], centres, float(w[-1])
+
+
+@cache
+def _packaged() -> dict[str, LogisticScore]:
+    content = json.loads(PACKAGED.read_text(encoding="utf-8"))
+    return {kind: LogisticScore(**content[kind]) for kind in ("things", "stuff")}
 
 
 @dataclass(frozen=True)
 class QualityModel:
-    """The quality score of things and of stuff; without arguments, weights set by hand."""
+    """The quality score of things and of stuff; without arguments the packaged one."""
 
-    things: LogisticScore = field(default_factory=_unfitted)
-    stuff: LogisticScore = field(default_factory=_unfitted)
+    things: LogisticScore = field(default_factory=lambda: _packaged()["things"])
+    stuff: LogisticScore = field(default_factory=lambda: _packaged()["stuff"])
 
     def __call__(self, evidence: Evidence, is_thing: bool) -> float:
         return (self.things if is_thing else self.stuff)(evidence)
@@ -136,15 +171,16 @@ class QualityModel:
         evidence: Sequence[Evidence],
         is_thing: Sequence[bool],
         good: Sequence[bool],
+        counts: Sequence[float] | None = None,
         ridge: float = 1.0,
     ) -> QualityModel:
         """Fits things and stuff apart, see ``LogisticScore.fit``."""
 
         def part(kind: bool) -> LogisticScore:
             chosen = [i for i, thing in enumerate(is_thing) if bool(thing) is kind]
-            return LogisticScore.fit(
-                [evidence[i] for i in chosen], [good[i] for i in chosen], ridge
-            )
+            much = None if counts is None else [counts[i] for i in chosen]
+            given = [evidence[i] for i in chosen], [good[i] for i in chosen]
+            return LogisticScore.fit(*given, much, ridge)
 
         return cls(part(True), part(False))
 
@@ -155,6 +191,13 @@ class QualityModel:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> QualityModel:
         return cls(LogisticScore(**content["things"]), LogisticScore(**content["stuff"]))
+
+
+def resolved(share: float) -> float:
+    """How well a thing that covers this share of the picture can be outlined: its side by a
+    sixteenth of the picture's, at most 1. Masks have 256 cells a side: of a thing of 16 cells an
+    outline that is off by one of them leaves an IoU of (14 / 16)² = 0.77."""
+    return min(1.0, 16 * share**0.5)
 
 
 def roc_auc(scores: Sequence[float], good: Sequence[bool]) -> float:

@@ -31,7 +31,8 @@ class LabelledItem:
     relative, no ``..``, no dots and no control characters in it, so that ``key + ".png"`` never
     meets another item's file. ``source`` is where the picture came from: a local path or a URL.
     ``size`` is (height, width) in pixels, ``frames`` is 1 for images. ``quality`` is the mean of
-    the segments' qualities in [0, 1], 0 where nothing was found, None where nobody judged.
+    the segments' qualities in [0, 1], the share of them that is expected to be right: 0 where
+    nothing was found, None where nobody judged.
     ``name`` is what the source calls it, and ``image_id`` its number or text there, where it has
     one, by which a truth finds it.
     """

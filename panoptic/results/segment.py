@@ -30,9 +30,10 @@ class Segment:
     """One segment of a panoptic result.
 
     ``id`` is its value in the id map (1 or more), ``box`` is xyxy in pixels, right and bottom
-    exclusive, ``area`` counts pixels. ``score`` is the confidence in the category, in [0, 1];
-    ``quality`` (in [0, 1], or None where nobody judged) says how far the whole segment can be
-    trusted. ``is_crowd`` marks ground truth that stands for many objects at once (COCO's iscrowd).
+    exclusive, ``area`` counts pixels. ``score`` is the confidence in the category, in [0, 1], on
+    the scale of the detector. ``quality`` is the probability that the whole segment is right, word
+    and outline (an IoU of 0.75), or None where nobody judged. ``is_crowd`` marks ground truth that
+    stands for many objects at once (COCO's iscrowd).
 
     A segment that has not been measured yet has area 0; ``PanopticSegmentation.from_ids`` fills
     area and box in.

@@ -27,7 +27,7 @@ class MergeSettings:
     min_fragment: float = 0.0002
     """Connected pieces below this are freed, unless the segment has no larger one: 8 x 8 pixels of
     a 640 x 480 picture, what a mask decoder splashes elsewhere."""
-    seam: float = 0.004
+    seam: float = 0.002
     """Half the width of unlabelled seams and holes that are closed: two masks that meet leave a gap
     of about one sample of the mask decoder, 1/256 of the picture."""
 

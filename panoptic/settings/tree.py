@@ -25,7 +25,7 @@ from sam2core.automatic import AutomaticSettings
 class Settings:
     """All settings. Below each stands what it means and the reason for its default.
 
-    By key, with dots between the names: ``settings.changed({"video.detect_every": 3})``.
+    By key, with dots between the names: ``settings.changed({"video.detect_every": 0.5})``.
     """
 
     pictures: PictureSettings = field(default_factory=PictureSettings)
@@ -127,6 +127,6 @@ def layer_of(given: SettingsLike) -> tuple[str, Mapping[str, Any]]:
     if isinstance(given, (str, Path)):
         return str(given), read_changes(given)
     raise ValueError(
-        "expected Settings, a mapping of keys such as {'video.detect_every': 3}, or the path of a "
+        "expected Settings, a mapping of keys such as {'video.detect_every': 1}, or the path of a "
         f"YAML file, got {type(given).__name__}"
     )

@@ -17,10 +17,13 @@ from panoptic.io.progress import Progress
 from panoptic.results.frame import PanopticFrame
 from panoptic.settings.video import VideoSettings
 from panoptic.video.fill_backward import fill_backward
+from panoptic.video.frame_maps import compose, tracker_settings
 from panoptic.video.frame_views import CorrectedFrames, LabelledAsAsked
+from panoptic.video.given_labels import GivenLabels
+from panoptic.video.hindsight import put_back
 from panoptic.video.kept_session import KeptSession
 from panoptic.video.layer_store import StoredFrame
-from panoptic.video.session import VideoSession, compose, tracker_settings
+from panoptic.video.session import VideoSession
 from panoptic.video.session_state import touched
 from panoptic.video.shown_frames import as_made, shown
 from panoptic.video.tell_tracker import tell
@@ -58,29 +61,34 @@ class FileSession(KeptSession):
     def of_labels(
         cls,
         pipeline: ImagePipeline,
-        labels: str | Path,
+        labels: str | Path | GivenLabels,
         video: Any,
         vocabulary: Vocabulary | None = None,
         settings: VideoSettings | None = None,
         folder: str | Path | None = None,
     ) -> FileSession:
         """A session on what ``panoptic video`` wrote: ``labels`` is its output folder, ``video``
-        the clip that was labelled. It can be corrected, written again and, if it doesn't hold all
-        frames, gone on with.
+        the clip that was labelled; or on labels that are at hand. It can be corrected, written
+        again and, if it doesn't hold all frames, gone on with.
 
         Masks are those of the VIPSeg output (exact ones), events those of the timeline where there
         is one; words are those of the output by default. ``ValueError`` where there are no such
         labels of the clip, or of other frames.
         """
         clip = VideoInput.of(video, pictures=pipeline.settings.pictures)
-        written = WrittenLabels.open(Path(labels), clip, vocabulary)
+        written = (
+            labels
+            if isinstance(labels, GivenLabels)
+            else WrittenLabels.open(Path(labels), clip, vocabulary)
+        )
         session = cls(pipeline, video, written.vocabulary, settings)
         try:
             follower, count = session.session, len(written)
             for record, image in written.records(session.source):
                 follower = follower.fork()
-                follower.pass_over(image, written.is_cut(record.layers.index))
-                is_last = record.layers.index == count - 1
+                index = record.layers.index
+                follower.pass_over(image, written.is_cut(index), clip.time(index))
+                is_last = index == count - 1
                 session._add(record, follower, everything_untold=is_last)
             if folder is not None:
                 session.save(folder)
@@ -134,8 +142,7 @@ class FileSession(KeptSession):
         now = self._now.state
         session = now.session.fork()
         tell(session, now.edits, now.recording, self.source, now.untold, now.next_id)
-        times = self.video.times
-        frame = session.step(image, None if times is None else float(times[index]))
+        frame = session.step(image, self.video.time(index))
         layers = session.layers
         assert layers is not None
         record = StoredFrame(layers, session.shot, frame.events, frame.time, session.prompts)
@@ -148,6 +155,11 @@ class FileSession(KeptSession):
         """One more frame is labelled; ``session`` stands after it."""
         now, index = self._now.state, record.layers.index
         draft = now.draft()
+        # What a step by hand made, it must be able to take back.
+        by_hand = {i for step in (*now.undo, *now.redo) for i in step.frames}
+        *earlier, record = put_back(session, now.recording, record, by_hand)
+        for each in earlier:
+            draft.recording.replace(as_made(each, now.edits))
         record = as_made(record, now.edits)
         made = {layer.id: layer.category_id for layer in record.layers.layers}
         draft.edits = draft.edits.having("categories", made)
@@ -155,9 +167,8 @@ class FileSession(KeptSession):
         place = draft.recording.file.append(record)
         step = now.step("run", f"frame {index}", draft, self.vocabulary)
         untold = draft.edits.live if everything_untold else touched(step.edits, ["joined"])
-        step = replace(
-            step, frames={index: (None, place)}, untold=frozenset(untold), shot=record.shot
-        )
+        frames = {**step.frames, index: (None, place)}
+        step = replace(step, frames=frames, untold=frozenset(untold), shot=record.shot)
         self._commit(step, session)
         if (index + 1) % TRACKER_EVERY == 0:
             self._write_tracker()
@@ -168,6 +179,7 @@ class FileSession(KeptSession):
         fill_backward(
             *(self.pipeline.segmenter, self.source, draft.recording, self.settings),
             tracker_settings(self.settings),
+            self.video.time,
             progress,
         )
         self._commit(state.step("fill", "both ways", draft, self.vocabulary))

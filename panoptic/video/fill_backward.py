@@ -7,6 +7,7 @@ layers are added to the recorded frames. Only one frame is in memory at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -25,20 +26,21 @@ def fill_backward(
     recording: LayerStore,
     settings: VideoSettings,
     tracking: TrackerSettings,
+    time: Callable[[int], float],
     progress: Progress,
 ) -> None:
     """Add to a recording the layers of late segments in the frames of their shot before them.
 
-    A segment is given up once it was absent for ``settings.retire_after`` frames. Its ``new``
-    event moves to the first frame in which it has a mask. ``progress`` is told how many of the
-    recorded frames are done.
+    A segment is given up once it was absent for ``settings.retire_after`` seconds, by the ``time``
+    of frames. Its ``new`` event moves to the first frame in which it has a mask. ``progress`` is
+    told how many of the recorded frames are done.
     """
     done, total = 0, len(recording)
     while done < total:
         shot = recording.shot_of(done)
         late = late_arrivals(recording, shot)
         if late:
-            _fill_shot(segmenter, source, recording, shot, late, settings, tracking)
+            _fill_shot(segmenter, source, recording, shot, late, settings, tracking, time)
         done = shot.stop
         progress(done, total)
 
@@ -61,9 +63,10 @@ def _fill_shot(
     late: dict[int, int],
     settings: VideoSettings,
     tracking: TrackerSettings,
+    time: Callable[[int], float],
 ) -> None:
     tracker = segmenter.tracker(tracking)
-    absent = dict.fromkeys(late, 0)
+    seen: dict[int, float] = {}
     born: dict[int, Layer] = {}
     earliest: dict[int, int] = {}
     down_to = shot.start - 1 if shot.start else None
@@ -72,13 +75,12 @@ def _fill_shot(
         record = recording[index]
         steps = to_steps(answer.logits.cpu().numpy())
         added = []
-        for id, layer_steps, iou in zip(answer.object_ids, steps, answer.iou.tolist(), strict=True):
-            layer = replace(born[id], steps=layer_steps, quality=iou)
+        for id, layer_steps in zip(answer.object_ids, steps, strict=True):
+            layer = replace(born[id], steps=layer_steps)
             added.append(layer)
-            absent[id] = absent[id] + 1 if layer.is_empty else 0
             if not layer.is_empty:
-                earliest[id] = index
-            if absent[id] >= settings.retire_after:
+                earliest[id], seen[id] = index, time(index)
+            if seen[id] - time(index) > settings.retire_after:
                 tracker.remove(id)
         if added:
             recording.replace(record.with_layers(record.layers.with_layers(added)))
@@ -89,6 +91,7 @@ def _fill_shot(
         }
         if entering:
             born |= {id: record.layers[id] for id in entering}
+            seen |= dict.fromkeys(entering, time(index))
             tracker.prompt_masks(list(entering), np.stack(list(entering.values())))
     for id, frame in earliest.items():
         _move_arrival(recording, id, late[id], frame)

@@ -13,10 +13,10 @@ from panoptic.io.progress import Progress
 from panoptic.results.frame import Event, EventKind
 from panoptic.settings.video import VideoSettings
 from panoptic.video.edits import Edits, HandCorrection
+from panoptic.video.frame_maps import compose, tracker_settings
 from panoptic.video.layer_store import LayerStore, StoredFrame
 from panoptic.video.mask_layers import Layer, Layers, to_steps
 from panoptic.video.propagate_corrections import Seed, repropagate
-from panoptic.video.session import compose, tracker_settings
 from panoptic.video.session_state import Draft
 from panoptic.video.shown_frames import BY_HAND, is_by_hand
 from prompts import Category, Vocabulary
@@ -74,7 +74,7 @@ class HandEdits:
         answer = segmenter.segment(boxes=np.array([clipped]), image=image).best()
         steps = to_steps(answer.logits[0, 0].cpu().numpy())
         id = draft.new_id()
-        layer = Layer(id, category.id, 1.0, float(answer.iou[0, 0]), steps)
+        layer = Layer(id, category.id, 1.0, 1.0, steps)
         owner = None if category.is_thing else draft.edits.stuff_owner(category.id)
         edits = draft.edits.having("categories", {id: category.id})
         draft.edits = edits.having(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from panoptic.video.cuts import FrameSignature
+from panoptic.results.segment import Segment
 from prompts import Category
 
 
@@ -19,9 +19,8 @@ class Member:
 
     ``votes`` sums the scores of what it was detected as, by category; ``appearance`` is what it
     looks like (None for stuff). ``last_seen`` is the last frame with a pixel of it, ``shot`` the
-    shot of that
-    frame. ``misses`` counts the detection passes on end that didn't confirm it while it was
-    visible."""
+    shot of that frame, and ``unseen`` the seconds since it. ``doubted`` are the seconds for which
+    looks on end said that something else has its place."""
 
     id: int
     category_id: int
@@ -32,16 +31,28 @@ class Member:
     last_seen: int
     appearance: np.ndarray | None = None
     votes: dict[int, float] = field(default_factory=dict)
-    misses: int = 0
+    quality: float = 1.0
+    """How far it was to be trusted when it was last looked for."""
+    unseen: float = 0.0
+    doubted: float = 0.0
+    doubled: float = 0.0
+    """Seconds for which it had the very place of another one."""
     visible: bool = False
     sightings: int = 0
     """How often it came into sight."""
+    confirmed: bool = True
+    """Whether it is sure to be there. What isn't is followed, but not shown."""
 
     def copy(self) -> Member:
         return replace(self, votes=dict(self.votes))
 
     def vote(self, category_id: int, score: float) -> None:
         self.votes[category_id] = self.votes.get(category_id, 0.0) + score
+
+    def judge(self, found: Segment) -> None:
+        """It was found as this one, under its own word."""
+        self.score = found.score
+        self.quality = 1.0 if found.quality is None else found.quality
 
     @property
     def elected(self) -> int:
@@ -58,15 +69,14 @@ class Member:
     def from_state(cls, state: Mapping[str, Any]) -> Member:
         appearance = state["appearance"]
         votes = {int(c): float(v) for c, v in state["votes"]}
-        appearance = None if appearance is None else np.asarray(appearance, np.float64)
+        appearance = None if appearance is None else np.asarray(appearance, np.float32)
         return cls(**{**state, "appearance": appearance, "votes": votes})
 
 
 class Roster:
     """Members that are followed (``live``) and those that are only remembered (``shelf``).
 
-    ``stuff`` is the id of each stuff category, which it keeps through the whole video. ``places``
-    holds, of ended shots, the signature of their last frame.
+    ``stuff`` is the id of each stuff category, which it keeps through the whole video.
     """
 
     def __init__(self, max_remembered: int) -> None:
@@ -74,7 +84,6 @@ class Roster:
         self.live: dict[int, Member] = {}
         self.shelf: dict[int, Member] = {}
         self.stuff: dict[int, int] = {}
-        self.places: dict[int, FrameSignature] = {}
         self.shot = 0
         self._next = 1
 
@@ -101,7 +110,7 @@ class Roster:
     def shelve(self, id: int) -> None:
         """Stop following a member; the latest ``max_remembered`` are remembered."""
         member = self.live.pop(id)
-        member.visible, member.misses = False, 0
+        member.visible, member.doubted = False, 0.0
         self.shelf[id] = member
         while len(self.shelf) > self.max_remembered:
             del self.shelf[min(self.shelf, key=lambda i: (self.shelf[i].last_seen, i))]
@@ -153,20 +162,20 @@ class Roster:
         other = Roster(self.max_remembered)
         other.live = {i: member.copy() for i, member in self.live.items()}
         other.shelf = {i: member.copy() for i, member in self.shelf.items()}
-        other.stuff, other.places = dict(self.stuff), dict(self.places)
+        other.stuff = dict(self.stuff)
         other.shot, other._next = self.shot, self._next
         return other
 
     def __contains__(self, id: int) -> bool:
         return id in self.live or id in self.shelf
 
-    def end_shot(self, last: FrameSignature) -> None:
-        """Shelve everybody: what comes is another shot."""
-        for id in list(self.live):
-            self.shelve(id)
-        self.places[self.shot] = last
-        for shot in sorted(self.places)[: -self.max_remembered]:
-            del self.places[shot]
+    def end_shot(self) -> None:
+        """Shelve everybody: what comes is another shot. Who isn't confirmed is forgotten."""
+        for id, member in list(self.live.items()):
+            if member.confirmed:
+                self.shelve(id)
+            else:
+                self.forget(id)
         self.shot += 1
 
     def __iter__(self) -> Iterator[Member]:
@@ -178,7 +187,6 @@ class Roster:
             "live": [m.state() for m in self.live.values()],
             "shelf": [m.state() for m in self.shelf.values()],
             "stuff": [[c, i] for c, i in self.stuff.items()],
-            "places": [[s, signature.state()] for s, signature in self.places.items()],
             "shot": self.shot,
             "next": self._next,
         }
@@ -188,5 +196,4 @@ class Roster:
         self.live = {m.id: m for m in members["live"]}
         self.shelf = {m.id: m for m in members["shelf"]}
         self.stuff = {int(c): int(i) for c, i in state["stuff"]}
-        self.places = {int(s): FrameSignature.from_state(text) for s, text in state["places"]}
         self.shot, self._next = int(state["shot"]), int(state["next"])

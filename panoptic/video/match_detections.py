@@ -2,9 +2,9 @@
 
 Both sides are id maps without overlaps. Things are assigned to each other twice: those in sight
 by the IoU of their masks, then what is left over by appearance, within one category, to members
-that are out of sight or were seen where no detection confirms them. Both are assignments in which
-no one has two partners and the sum is greatest (Kuhn 1955; ``scipy.optimize``). What then is
-left, confident, and not on something that is followed is new. Stuff goes by its word alone.
+that are out of sight. Both are assignments in which no one has two partners and the sum is greatest
+(Kuhn 1955; ``scipy.optimize``). What then is left, confident, and not on something that is followed
+is new. Stuff goes by its word alone.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from panoptic.results.segment import Segment
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
 
-_OTHER_CATEGORY = 0.5
+_OTHER_CATEGORY = 0.3
 """Factor on the IoU of masks of different categories: one object by two names, but only where no
 mask of the same name fits about as well."""
 
-_SPILLED = 0.5
-"""Share of a stuff region from which on a thing that covers it has spilled into it."""
+_HALF = 0.5
 
 
 @dataclass(frozen=True)
 class Match:
-    """A followed segment and a detected one are the same; ``worth`` is IoU or similarity."""
+    """A followed segment and a detected one are the same; ``worth`` is IoU or margin."""
 
     id: int
     found: int
@@ -40,103 +39,90 @@ class Match:
 class MatchPlan:
     """What a pass of the detectors over a frame says.
 
-    ``same``: seen and detected in one place. ``again``: out of sight, or followed in a wrong
-    place, and recognised in a detection. ``new``: detected ids that nobody is. ``missed``: ids in
-    sight that no detection confirms; ``spilled`` are those things of them that took most of a
-    detected stuff region, which a thing that merely wasn't detected doesn't.
+    ``same``: seen and detected in one place. ``again``: out of sight, and recognised in a
+    detection. ``new``: detected ids that nobody is. ``doubts``: ids in sight that no detection
+    confirms, with what was detected in their place. (What merely wasn't detected is in none of
+    these: detectors miss what they saw a moment ago.)
     """
 
     same: tuple[Match, ...] = ()
     again: tuple[Match, ...] = ()
     new: tuple[int, ...] = ()
-    missed: tuple[int, ...] = ()
-    spilled: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Recognisable:
-    """A thing that is out of sight and may be found again, if it looks like it by ``level``."""
-
-    id: int
-    category_id: int
-    level: float
+    doubts: tuple[Match, ...] = ()
 
 
 def match_detections(
     tracked: PanopticSegmentation,
     found: PanopticSegmentation,
     stuff: Mapping[int, int],
-    hidden: Mapping[int, Recognisable],
-    in_sight: Mapping[int, Recognisable],
-    similarity: Mapping[tuple[int, int], float],
+    margins: Mapping[tuple[int, int], float],
     settings: VideoSettings,
 ) -> MatchPlan:
     """Match the detected segments of a frame with the tracked ones.
 
-    ``stuff`` gives the lasting id of each stuff category that has one. ``hidden`` are things out
-    of sight, ``in_sight`` those things of ``tracked`` that may have been followed to a wrong place
-    (by id), and ``similarity`` is what each of them, by (id, detected id), looks like.
+    ``stuff`` gives the lasting id of each stuff category that has one. ``margins`` are by how much,
+    by (id, detected id), what was detected looks like a thing of its category that is out of sight
+    rather than like anything else.
     """
     table = _Table(tracked, found)
-    same: list[Match] = []
-    again: list[Match] = []
-    new: list[int] = []
+    things = [s for s in found.things if not s.is_unknown]
+    same = table.assign(tracked.things, things, settings.same_iou)
+    confirmed = {m.id for m in same}
+    settled = {m.found for m in same}
+    left = [
+        s
+        for s in things
+        if s.id not in settled and table.covered(s.id, confirmed) <= settings.covered
+    ]
+    again = _recognise(left, margins, settings.recognise) if settings.reidentify else []
+    taken = {m.found for m in again}
+    # Half on the mask of something that isn't confirmed here: rather a bad mask than a new thing.
+    held = {s.id for s in tracked.things}
+    new = [
+        s.id for s in left if s.id not in taken and table.covered(s.id, held) <= settings.covered
+    ]
+    # A thing where stuff is followed is a doubt about that, and not new either.
+    doubts = {
+        t.id: Match(t.id, id, worth)
+        for t in tracked.stuff
+        for id in new
+        if (worth := table.iou(t.id, id)) > _HALF
+    }
+    new = [id for id in new if id not in {m.found for m in doubts.values()}]
+    # Nor is stuff in the place of what the tracker holds: a thing that was missed in this frame, or
+    # stuff whose word was.
+    seen = {s.category_id for s in found.stuff if table.covered(s.id, held) <= settings.covered}
+    held |= {s.id for s in tracked.stuff if s.category_id not in seen}
+    over = [s for s in found.stuff if table.covered(s.id, held) > settings.covered]
     for segment in found.stuff:
         id = stuff.get(segment.category_id)
+        if segment in over or id in doubts:
+            continue
         if id is None:
             new.append(segment.id)
         elif id in table.areas:
             same.append(Match(id, segment.id, table.iou(id, segment.id)))
         else:
             again.append(Match(id, segment.id, 1.0))
-
-    things = [s for s in found.things if not s.is_unknown]
-    same += table.assign(tracked.things, things, settings.same_iou)
-    settled = {m.found for m in same} | {m.found for m in again}
-    left = [s for s in things if s.id not in settled and s.score >= settings.confident]
-    confirmed = {m.id for m in same}
-    left = [s for s in left if table.covered(s.id, confirmed) <= settings.covered]
-    candidates = {**hidden, **{i: c for i, c in in_sight.items() if i not in confirmed}}
-    recognised = _recognise(candidates, left, similarity) if settings.reidentify else []
-    again += recognised
-    taken = {m.found for m in recognised}
-    moved = {m.id for m in recognised}
-    # Half on the mask of something that isn't confirmed here: rather a bad mask than a new thing.
-    doubtful = {s.id for s in tracked.things} - confirmed - moved
-    new += [
-        s.id
-        for s in left
-        if s.id not in taken and table.covered(s.id, confirmed | doubtful) <= settings.covered
-    ]
-    done = confirmed | {m.id for m in again}
-    missed = tuple(s.id for s in tracked.segments if s.id not in done)
-    spilled = tuple(
-        thing.id
-        for thing in tracked.things
-        if thing.id in missed
-        and any(table.share(thing.id, region.id) > _SPILLED for region in found.stuff)
-    )
-    return MatchPlan(tuple(same), tuple(again), tuple(new), missed, spilled)
+    for segment in tracked:
+        others = {s.id for s in over if s.category_id != segment.category_id}
+        if segment.id in held - confirmed and (doubt := table.filled(segment.id, others)):
+            doubts.setdefault(segment.id, doubt)
+    return MatchPlan(tuple(same), tuple(again), tuple(new), tuple(doubts.values()))
 
 
 def _recognise(
-    candidates: Mapping[int, Recognisable],
-    found: list[Segment],
-    similarity: Mapping[tuple[int, int], float],
+    found: list[Segment], margins: Mapping[tuple[int, int], float], least: float
 ) -> list[Match]:
-    """Detections in which candidates of their category are recognised."""
-    known = list(candidates.values())
+    """Detections in which things that were out of sight are recognised."""
+    known = list(dict.fromkeys(id for id, _ in margins))
     if not known or not found:
         return []
-    worth = np.zeros((len(known), len(found)))
-    for row, candidate in enumerate(known):
-        for column, segment in enumerate(found):
-            alike = similarity.get((candidate.id, segment.id), 0.0)
-            if candidate.category_id == segment.category_id and alike >= candidate.level:
-                worth[row, column] = alike
+    pairs = [[margins.get((id, segment.id), 0.0) for segment in found] for id in known]
+    worth = np.array(pairs)
     return [
-        Match(known[row].id, found[column].id, float(worth[row, column]))
-        for row, column in _assign(worth)
+        Match(known[row], found[column].id, float(worth[row, column]))
+        for row, column in _assign(np.where(worth >= least, worth, 0.0))
     ]
 
 
@@ -162,6 +148,12 @@ class _Table:
     def covered(self, found: int, ids: set[int]) -> float:
         """The share of a detected segment that lies on these tracked ones."""
         return sum(self.share(i, found) for i in ids if i in self.areas)
+
+    def filled(self, id: int, found: set[int]) -> Match | None:
+        """The largest of detected segments on a tracked one, if they are more than half of it."""
+        on = {f: shared for f in sorted(found) if (shared := self.shared(id, f))}
+        share = sum(on.values()) / self.areas[id]
+        return Match(id, max(on, key=lambda f: on[f]), share) if share > _HALF else None
 
     def assign(
         self, tracked: tuple[Segment, ...], found: list[Segment], least: float

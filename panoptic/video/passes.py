@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from panoptic.io.clips import VideoInput
@@ -10,6 +10,7 @@ from panoptic.io.progress import Progress
 from panoptic.results.frame import PanopticFrame
 from panoptic.settings.video import VideoSettings
 from panoptic.video.file_session import FileSession
+from panoptic.video.hindsight import HeldBack
 from panoptic.video.session import VideoSession
 from prompts import Vocabulary
 from sam2core.frames import IterFrames, prefetch
@@ -28,19 +29,39 @@ class ForwardPass:
         settings: VideoSettings | None = None,
     ) -> None:
         self._begin = pipeline, vocabulary, settings
-        self._session: VideoSession | None = None
+        self._held: HeldBack | None = None
 
     def label(
         self, video: VideoInput, start: int, stop: int | None, state: Any
     ) -> Iterator[PanopticFrame]:
         begin = self._begin
-        session = VideoSession(*begin) if state is None else VideoSession.restore(*begin, state)
-        self._session = session
-        for index, image in prefetch(video.source.frames(start, stop), lambda item: item):
-            yield session.step(image, video.time(index))
+        if state is None:
+            held = HeldBack(VideoSession(*begin))
+        else:
+            told = {int(id): bool(shown) for id, shown in state["told"]}
+            held = HeldBack(VideoSession.restore(*begin, state["session"]), told)
+        self._held = held
+        for frame in self._frames(video, start, held):
+            if stop is not None and frame.index >= stop:
+                return  # later frames were looked at as far as the earlier ones depend on them
+            yield frame
+
+    def _frames(
+        self, video: VideoInput, start: int, held: HeldBack
+    ) -> Generator[PanopticFrame, None, None]:
+        try:
+            for index, image in prefetch(video.source.frames(start), lambda item: item):
+                yield from held.step(image, video.time(index))
+        except (KeyboardInterrupt, Exception) as error:
+            if isinstance(error, KeyboardInterrupt) and not video.is_live:
+                raise
+            self._held = None  # what is left is given as it is, but not gone on from
+            yield from held.finish()
+            raise
+        yield from held.finish()
 
     def state(self) -> Any:
-        return None if self._session is None else self._session.state()
+        return None if self._held is None else self._held.state()
 
 
 class BothWaysPass:
@@ -65,7 +86,7 @@ class BothWaysPass:
         pipeline, vocabulary, settings = self._begin
         if isinstance(video.source, IterFrames) or stop is not None:
             raise ValueError(f"{video.name}: only a whole video that is at hand goes both ways")
-        with FileSession(pipeline, video.source, vocabulary, settings) as session:
+        with FileSession(pipeline, video, vocabulary, settings) as session:
             yield from session.run(both_ways=True, progress=self._progress)
 
     def state(self) -> Any:

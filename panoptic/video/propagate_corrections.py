@@ -106,14 +106,12 @@ def _follow(
             continue
         record = recording[index]
         steps = to_steps(answer.logits.cpu().numpy())
-        found = dict(
-            zip(answer.object_ids, zip(steps, answer.iou.tolist(), strict=True), strict=True)
-        )
+        found = dict(zip(answer.object_ids, steps, strict=True))
         new, over = [], set()
         for run in runs:
             if index in run.frames:
-                seed, (ours, iou) = seeds[run.id][start], found[run.id]
-                new.append(replace(seed.layer, steps=ours, quality=iou))
+                seed = seeds[run.id][start]
+                new.append(replace(seed.layer, steps=found[run.id]))
                 over |= {run.id, *seed.covers}  # a prompt from before the correction goes, too
         prompts = {id: mask for id, mask in record.prompts.items() if id not in over}
         layers = record.layers.without(list(over)).with_layers(new)

@@ -2,88 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from panoptic.results.segmentation import PanopticSegmentation
-from panoptic.settings.video import VideoSettings
-from panoptic.video.appearance import appearance_of, blend, similarity
-from panoptic.video.cuts import FrameSignature, distance
+from panoptic.video.appearance import Looks, margins, with_view
 from panoptic.video.identities import Member, Roster
-from panoptic.video.match_detections import Match, Recognisable
 
 
-def candidates(
-    roster: Roster,
-    tracked: PanopticSegmentation,
-    now: FrameSignature | None,
-    settings: VideoSettings,
-) -> tuple[dict[int, Recognisable], dict[int, Recognisable]]:
-    """The things that are out of sight, and those that are in sight, with the level for each.
-
-    What was last seen in another shot has a level of its own, unless this place looks like the end
-    of that very shot: then the film has cut back to it.
-    """
+def sought(roster: Roster, tracked: PanopticSegmentation) -> set[int]:
+    """The categories of the things that are known and not in sight."""
     seen = {s.id for s in tracked}
-    hidden: dict[int, Recognisable] = {}
-    in_sight: dict[int, Recognisable] = {}
-    for member in [*roster.live.values(), *roster.shelf.values()]:
-        if not member.is_thing or member.appearance is None:
-            continue
-        level: float | None = settings.recognise
-        if member.shot != roster.shot and not _is_place(roster, member.shot, now, settings):
-            level = settings.recognise_elsewhere
-        if level is None:
-            continue
-        side = in_sight if member.id in seen else hidden
-        side[member.id] = Recognisable(member.id, member.category_id, level)
-    return hidden, in_sight
+    return {m.category_id for m in _members(roster) if m.id not in seen}
 
 
-def similarities(
-    image: np.ndarray,
-    found: PanopticSegmentation,
-    roster: Roster,
-    known: Mapping[int, Recognisable],
+def standing_out(
+    roster: Roster, tracked: PanopticSegmentation, found: PanopticSegmentation, looks: Looks
 ) -> dict[tuple[int, int], float]:
-    """What each candidate and each detected thing of its category look alike, by their ids."""
-    alike = {}
-    for segment in found.things:
-        rivals = [c.id for c in known.values() if c.category_id == segment.category_id]
-        if rivals:
-            appearance = appearance_of(image, found.mask(segment.id))
-            for id in rivals:
-                earlier = _member(roster, id).appearance
-                assert earlier is not None
-                alike[id, segment.id] = similarity(earlier, appearance)
-    return alike
+    """By how much each found thing is one of its category that isn't in sight in ``tracked``, and
+    nothing else, by their ids: see ``appearance.margins``."""
+    seen = {s.id for s in tracked}
+    margin: dict[tuple[int, int], float] = {}
+    for category in sorted({found.segment(id).category_id for id in looks.around}):
+        there = [id for id in looks.around if found.segment(id).category_id == category]
+        known = _known(roster, category)
+        table = margins(
+            list(known.values()),
+            [looks.things[id] for id in there],
+            [looks.around[id] for id in there],
+        )
+        for row, id in enumerate(known):
+            if id not in seen:
+                margin |= {(id, f): float(table[row, column]) for column, f in enumerate(there)}
+    return margin
 
 
-def refresh_appearances(
-    image: np.ndarray,
-    found: PanopticSegmentation,
-    roster: Roster,
-    prompted: Mapping[int, np.ndarray],
-    confirmed: Sequence[Match],
-) -> None:
-    """Remember what things look like now, where a detection says what is theirs."""
-    masks = {m.id: found.mask(m.found) for m in confirmed if m.id not in prompted}
-    for id, mask in {**masks, **prompted}.items():
-        member = roster.live.get(id)
-        if member is not None and member.is_thing:
-            appearance = appearance_of(image, mask)
-            member.appearance = (
-                appearance if member.appearance is None else blend(member.appearance, appearance)
-            )
+def refresh_appearances(roster: Roster, looks: Looks, shown: Mapping[int, int]) -> None:
+    """Remember what things look like now: ``shown`` is what was found of whom."""
+    for id, found in shown.items():
+        member, look = roster.live.get(id), looks.things.get(found)
+        if member is not None and member.is_thing and look is not None:
+            member.appearance = with_view(member.appearance, look)
 
 
-def _is_place(
-    roster: Roster, shot: int, now: FrameSignature | None, settings: VideoSettings
-) -> bool:
-    place = roster.places.get(shot)
-    return place is not None and now is not None and distance(place, now) < settings.cut_distance
+def _known(roster: Roster, category: int) -> dict[int, np.ndarray]:
+    """What the things of a category look like, by id."""
+    return {
+        m.id: m.appearance
+        for m in _members(roster)
+        if m.category_id == category and m.appearance is not None
+    }
 
 
-def _member(roster: Roster, id: int) -> Member:
-    return roster.live[id] if id in roster.live else roster.shelf[id]
+def _members(roster: Roster) -> list[Member]:
+    """The things whose looks are remembered."""
+    members = (*roster.live.values(), *roster.shelf.values())
+    return [m for m in members if m.is_thing and m.appearance is not None]

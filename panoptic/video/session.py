@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from panoptic.io.frame_reader import FrameReader
-from panoptic.results.frame import Event, EventKind, PanopticFrame
+from panoptic.results.frame import Event, PanopticFrame
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
+from panoptic.video.appearance import look_at
+from panoptic.video.clock import Clock
 from panoptic.video.cuts import CutDetector
 from panoptic.video.detection_pass import DetectionPass
+from panoptic.video.frame_maps import compose, layers_of, tracker_settings
 from panoptic.video.identities import Roster
-from panoptic.video.mask_layers import Layer, Layers, to_steps
+from panoptic.video.mask_layers import Layers
+from panoptic.video.reidentification import sought
+from panoptic.video.sight import false_alarms, given_up, note_visible
+from panoptic.video.twins import lasting_twins
+from panoptic.video.unshown import Unshown
 from prompts import Category, Vocabulary
-from sam2core import BankSettings, TrackerSettings
 
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 
 class VideoSession:
     """Follows every segment of a stream of frames, things and stuff, by lasting ids.
 
-    A step of it: has another shot begun? then all is put aside. The tracker brings every segment
-    into the frame. When it is time, the pipeline looks for the words, and what it finds is matched
-    with what is followed: things and stuff are prompted anew, found again, or new. All masks
-    become one id map. What wasn't seen for long is dropped.
+    A step of it has three acts. *Follow*: the tracker brings every segment into the frame, and
+    writes nothing to its memory. *Decide*: has another shot begun? then all is put aside. When it
+    is time, the pipeline looks for the words, and what it finds is matched with what is followed:
+    things and stuff are prompted anew, found again, or new. All masks become one id map. What
+    wasn't seen for long is dropped. *Remember*: what was decided is what the tracker keeps.
+
+    What is new stays out of the map until a second look finds it, unless it stands on nothing that
+    is followed; :attr:`revealed` then has its masks since. (``HeldBack`` puts them into the frames
+    that it still holds.)
 
     ``settings`` are by default those that the pipeline has for videos.
 
@@ -55,14 +66,29 @@ class VideoSession:
         self.roster = Roster(self.settings.max_remembered)
         self.tracker = pipeline.segmenter.tracker(tracker_settings(self.settings))
         self._read = FrameReader(pipeline.settings.pictures)
-        self._cuts = CutDetector(self.settings.cut_distance, self.settings.cut_ratio)
-        self._since_detection = 0
-        self._unlabelled = 1.0
+        self._cuts = CutDetector(self.settings)
+        self._clock = Clock()
         self._size: tuple[int, int] | None = None
         self.prompts: dict[int, np.ndarray] = {}
-        """The masks, bool (H, W) by id, that segments were prompted with in the latest frame."""
+        """The masks, bool (H, W) by id, that segments were prompted with in the latest frame, where
+        these aren't but those that were followed."""
         self.layers: Layers | None = None
-        """The masks of all segments in the latest frame."""
+        """The masks of all segments that are shown in the latest frame."""
+        self._unshown = Unshown()
+
+    @property
+    def revealed(self) -> Mapping[int, Layers]:
+        """The masks in earlier frames, by index, of what the latest frame confirmed."""
+        return self._unshown.revealed
+
+    @property
+    def open_since(self) -> int:
+        """The first frame that later ones may still add to, within ``settings.latency``."""
+        return self._unshown.open_since
+
+    def name_of(self, id: int) -> str:
+        """The word of a segment that is followed."""
+        return self.vocabulary.by_id(self.roster.live[id].category_id).name
 
     @property
     def frame_index(self) -> int:
@@ -77,8 +103,9 @@ class VideoSession:
     def step(self, image: Any, time: float | None = None) -> PanopticFrame:
         """Label the next frame: an RGB uint8 array (H, W, 3), or what ``load_image`` reads.
 
-        ``time`` is its time in seconds, if known. ``ValueError`` for a frame of another size than
-        the first. A step that is interrupted or fails wasn't begun: the frame can be given again.
+        ``time`` is its time in seconds; without, it comes 1/25 s after the frame before.
+        ``ValueError`` for a frame of another size than the first. A step that is interrupted or
+        fails wasn't begun: the frame can be given again.
         """
         ahead = self.fork()
         frame = ahead._step(self._read(image), time)
@@ -90,18 +117,20 @@ class VideoSession:
         it is. It costs next to nothing."""
         other = copy(self)
         other.roster, other.tracker = self.roster.copy(), self.tracker.copy()
-        other._cuts = deepcopy(self._cuts)
+        other._cuts, other._clock = deepcopy(self._cuts), copy(self._clock)
+        other._unshown = self._unshown.copy()
         return other
 
-    def pass_over(self, image: np.ndarray, is_cut: bool) -> None:
+    def pass_over(self, image: np.ndarray, is_cut: bool, time: float | None = None) -> None:
         """Take the next frame, RGB uint8, which was labelled elsewhere; a shot begins with it if
         ``is_cut``. Nothing is followed into it."""
         ahead = self.fork()
         ahead._check_size((image.shape[0], image.shape[1]))
-        before = ahead._cuts.last
+        ahead._clock.tick(time)
         ahead._cuts.step(image)
-        if is_cut and before is not None:
-            ahead.roster.end_shot(before)
+        if is_cut:
+            ahead.roster.end_shot()
+        ahead._keep_unshown(Layers(self.frame_index + 1, (image.shape[0], image.shape[1]), ()), [])
         at = {"index": self.frame_index + 1, "size": list(image.shape[:2]), "reverse": False}
         ahead.tracker.load_state({**at, "objects": []})
         self._become(ahead)
@@ -112,26 +141,34 @@ class VideoSession:
 
     def _step(self, rgb: np.ndarray, time: float | None) -> PanopticFrame:
         self._check_size((rgb.shape[0], rgb.shape[1]))
+        self._clock.tick(time)
         events: list[Event] = []
         index, first = self.frame_index + 1, self.frame_index < 0
-        before = self._cuts.last
-        cut = self._cuts.step(rgb) and self.settings.cuts
-        if cut and before is not None:
-            self.roster.end_shot(before)
+        self.tracker.follow(rgb)
+        cut = self._cuts.step(rgb, self.tracker.overview()) and self.settings.cuts
+        if cut:
+            self.roster.end_shot()
             for id in self.tracker.object_ids:
                 self.tracker.remove(id)
             events.append(Event("cut", None, f"shot {self.shot} begins"))
-        self.tracker.step(rgb)
         self.prompts = {}
-        result = self._compose(rgb)
-        self._since_detection += 1
+        waiting = {m.id for m in self.roster if not m.confirmed}
+        masks = self._masks(rgb)
         if first or cut or self._is_time_to_detect():
-            self._detect(rgb, result, index, events)
-            result = self._compose(rgb)
-        self._note_visible(result, index, events)
-        if self.settings.retirement:
-            self._retire(index, events)
-        self._unlabelled = float((result.ids == 0).mean())
+            for id, elder in lasting_twins(masks, self.roster, self._clock, self.settings).items():
+                events.append(Event("retired", id, f"the same as {elder}"))
+                self.drop(id)
+            masks = self._masks(rgb)
+            self._detect(rgb, self._compose(masks, rgb), index, events)
+            masks = self._masks(rgb)
+        shown, unshown = self._parted(masks)
+        self.layers = shown
+        result = self._compose(shown, rgb)
+        ids, elapsed = {segment.id for segment in result}, self._clock.elapsed
+        events += note_visible(self.roster, ids, index, elapsed, self.name_of)
+        self._keep_unshown(unshown, waiting)
+        self._give_up(index, events)
+        self.tracker.remember()
         return PanopticFrame(index, rgb, result, tuple(events), time)
 
     def state(self) -> dict[str, Any]:
@@ -141,8 +178,8 @@ class VideoSession:
             "version": STATE_VERSION,
             "words": [[c.id, c.name, c.is_thing] for c in self.vocabulary],
             "size": None if self._size is None else list(self._size),
-            "since_detection": self._since_detection,
-            "unlabelled": self._unlabelled,
+            "clock": self._clock.state(),
+            "unshown": self._unshown.state(),
             "tracker": self.tracker.state(),
             "cuts": self._cuts.state(),
             "roster": self.roster.state(),
@@ -175,8 +212,8 @@ class VideoSession:
             )
         size = state["size"]
         session._size = None if size is None else (int(size[0]), int(size[1]))
-        session._since_detection = int(state["since_detection"])
-        session._unlabelled = float(state["unlabelled"])
+        session._clock.load_state(state["clock"])
+        session._unshown = Unshown.from_state(state["unshown"])
         session.tracker.load_state(state["tracker"])
         session._cuts.load_state(state["cuts"])
         session.roster.load_state(state["roster"])
@@ -230,29 +267,29 @@ class VideoSession:
 
     def _is_time_to_detect(self) -> bool:
         s = self.settings
-        if not (s.discovery or s.correction or s.reanchor):
-            return False
-        gaps = s.discovery and self._unlabelled > s.max_unlabelled
-        return self._since_detection >= (
-            min(s.detect_gap, s.detect_every) if gaps else s.detect_every
-        )
+        looks = s.discovery or s.correction or s.reanchor
+        return looks and self._clock.is_due(s.detect_every)
 
     def _detect(
         self, image: np.ndarray, tracked: PanopticSegmentation, index: int, events: list[Event]
     ) -> None:
         """Look for the words, and prompt the tracker with what is new, found again or wrong."""
-        self._since_detection = 0
+        waited = self._clock.since_look
+        self._clock.look()
         found = self.pipeline.segment(image, self.vocabulary)
-        detected = DetectionPass(self.roster, self.vocabulary, self.settings, index)
-        detected.compare(image, tracked, found, self._cuts.last)
+        detected = DetectionPass(self.roster, self.vocabulary, self.settings, index, waited)
+        looks = look_at(self.tracker, found, sought(self.roster, tracked))
+        detected.compare(tracked, found, looks)
         events += detected.events
         for id in detected.dropped:
             self.put_aside(id)
         for id in detected.anew & set(self.tracker.object_ids):
             self.tracker.remove(id)
-        self._prompt(detected.prompts, tracked)
+        self._prompt(detected.prompts, tracked, detected.refreshed)
 
-    def _prompt(self, masks: dict[int, np.ndarray], tracked: PanopticSegmentation) -> None:
+    def _prompt(
+        self, masks: dict[int, np.ndarray], tracked: PanopticSegmentation, refreshed: set[int]
+    ) -> None:
         """Prompt the tracker; stuff leaves out the things that stand before it."""
         if not masks:
             return
@@ -262,50 +299,40 @@ class VideoSession:
             if not self.roster.live[id].is_thing and (mask & ~things).any():
                 masks[id] = mask & ~things
         self.tracker.prompt_masks(list(masks), np.stack(list(masks.values())))
-        self.prompts = masks
+        self.prompts = {id: mask for id, mask in masks.items() if id not in refreshed}
 
     # -- every frame ------------------------------------------------------------------------
 
-    def _compose(self, image: np.ndarray) -> PanopticSegmentation:
-        """One map of all masks that the tracker has for the frame at hand."""
-        answer = self.tracker.current()
-        logits = to_steps(answer.logits.cpu().numpy())
-        layers = []
-        for id, steps, iou in zip(answer.object_ids, logits, answer.iou.tolist(), strict=True):
-            member = self.roster.live[id]
-            layers.append(Layer(id, member.category_id, member.score, iou, steps))
-        size = (image.shape[0], image.shape[1])
-        self.layers = Layers(answer.frame_index, size, ()).with_layers(layers)
-        return compose(self.layers, self.vocabulary, self.settings, self.pipeline, image)
+    def _masks(self, image: np.ndarray) -> Layers:
+        """All masks that the tracker has for the frame at hand."""
+        return layers_of(self.tracker.current(), self.roster, (image.shape[0], image.shape[1]))
 
-    def _note_visible(self, result: PanopticSegmentation, index: int, events: list[Event]) -> None:
-        """Who came into sight, and who went out of it."""
-        shown = {s.id for s in result}
-        for member in self.roster:
-            name = self.vocabulary.by_id(member.category_id).name
-            if member.id in shown:
-                if not member.visible:
-                    kind: EventKind = "new" if member.sightings == 0 else "returned"
-                    events.append(Event(kind, member.id, name))
-                    member.sightings += 1
-                member.last_seen, member.shot = index, self.shot
-            elif member.visible:
-                events.append(Event("lost", member.id, name))
-            member.visible = member.id in shown
+    def _parted(self, masks: Layers) -> tuple[Layers, Layers]:
+        """Those that are shown, and those of what isn't confirmed."""
+        waiting = [m.id for m in self.roster if not m.confirmed]
+        return masks.without(waiting), masks.without([id for id in masks.ids if id not in waiting])
 
-    def _retire(self, index: int, events: list[Event]) -> None:
-        """Drop what wasn't seen for long, and what is too much: the longest unseen, then the
-        youngest, things before stuff."""
-        s = self.settings
-        for member in [m for m in self.roster if index - m.last_seen > s.retire_after]:
-            events.append(Event("retired", member.id, f"not seen for {s.retire_after} frames"))
-            self.put_aside(member.id)
-        surplus = len(self.roster.live) - s.max_objects
-        if surplus > 0:
-            order = sorted(self.roster, key=lambda m: (m.last_seen, not m.is_thing, -m.born, -m.id))
-            for member in order[:surplus]:
-                events.append(Event("retired", member.id, f"more than {s.max_objects} segments"))
+    def _compose(self, masks: Layers, image: np.ndarray) -> PanopticSegmentation:
+        return compose(masks, self.vocabulary, self.settings, self.pipeline, image)
+
+    def _keep_unshown(self, masks: Layers, waiting: Collection[int]) -> None:
+        """Keep the masks that aren't shown yet; of those that were ``waiting``, who isn't any more
+        is shown."""
+        confirmed = [m for m in self.roster if m.id in waiting and m.confirmed]
+        self._unshown.step(masks, confirmed, self._clock.elapsed, self.settings.latency)
+
+    def _give_up(self, index: int, events: list[Event]) -> None:
+        """Drop false alarms, what wasn't seen for long, and what is too much."""
+        for member in false_alarms(self.roster, index, self._clock.elapsed, self.settings):
+            self.drop(member.id)
+        if not self.settings.retirement:
+            return
+        for member, reason in list(given_up(self.roster, self.settings)):
+            if member.confirmed:
+                events.append(Event("retired", member.id, reason))
                 self.put_aside(member.id)
+            else:
+                self.drop(member.id)
 
     def put_aside(self, id: int) -> None:
         """On a fork: don't follow a segment, which may be recognised later."""
@@ -321,26 +348,3 @@ class VideoSession:
                 f"frame {self.frame_index + 1} is {size} (height, width), the frames before are "
                 f"{self._size}: all frames of a session must be of one size"
             )
-
-
-def tracker_settings(settings: VideoSettings) -> TrackerSettings:
-    """How the tracker keeps memories: bounded, and what was corrected like what was prompted."""
-    bank = BankSettings(keep_prompted=settings.keep_prompts)
-    return TrackerSettings(bank=bank, corrections_are_prompts=True)
-
-
-def compose(
-    layers: Layers,
-    vocabulary: Vocabulary,
-    settings: VideoSettings,
-    pipeline: ImagePipeline,
-    image: np.ndarray | None = None,
-) -> PanopticSegmentation:
-    """The map of a frame, as all of panoptic video makes it."""
-    return layers.compose(
-        {c.id: c for c in vocabulary},
-        settings.stuff_logit,
-        settings.min_area,
-        pipeline.settings.merge,
-        image,
-    )

@@ -113,8 +113,8 @@ class SessionState:
     def after(self, step: Step, session: VideoSession | None = None) -> SessionState:
         """The state that a step leads to; ``session`` is the one that labelled a frame."""
         recording = self.recording.fork()
-        for index, (_, now) in step.frames.items():
-            recording.put(index, now, step.shot)
+        for index, (_, now) in sorted(step.frames.items()):
+            recording.put(index, now, step.shot if index == len(recording) else None)
         undo, redo, filled = self.undo, self.redo, self.filled
         if step.kind == "do":
             undo, redo = (*undo, step), ()

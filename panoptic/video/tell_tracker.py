@@ -8,11 +8,11 @@ from collections.abc import Collection
 import numpy as np
 
 from panoptic.results.segmentation import PanopticSegmentation
-from panoptic.video.appearance import appearance_of
 from panoptic.video.edits import Edits
+from panoptic.video.frame_maps import compose
 from panoptic.video.identities import Member
 from panoptic.video.layer_store import LayerStore
-from panoptic.video.session import VideoSession, compose
+from panoptic.video.session import VideoSession
 from panoptic.video.shown_frames import shown
 from sam2core import FrameSource
 
@@ -32,11 +32,17 @@ def tell(
     """
     roster = session.roster
     roster.reserve(next_id)
+    owners = {c.id: edits.stuff_owner(c.id) for c in session.vocabulary.stuff}
+    # Of what isn't confirmed nobody was told yet; of stuff that is there by now it is a part.
+    waiting = {
+        m.id: m.category_id for m in roster if not m.confirmed and owners.get(m.category_id) is None
+    }
     for id in [*roster.live, *roster.shelf]:
-        if not edits.is_live(id):
+        if not edits.is_live(id) and id not in waiting:
             session.drop(id)
     for id in [*roster.live, *roster.shelf]:
-        _name(session, edits, id)
+        if id not in waiting:
+            _name(session, edits, id)
     index = len(recording) - 1
     roots = sorted({root for id in untold if edits.is_live(root := edits.root(id))})
     if index >= 0 and roots:
@@ -49,8 +55,8 @@ def tell(
         for id in roots:
             if id not in roster:
                 _remember(session, edits, recording, source, id)
-    owners = {c.id: edits.stuff_owner(c.id) for c in session.vocabulary.stuff}
     roster.stuff = {category: id for category, id in owners.items() if id is not None}
+    roster.stuff |= {c: id for id, c in waiting.items() if not roster.live[id].is_thing}
 
 
 def _name(session: VideoSession, edits: Edits, id: int) -> None:
@@ -75,6 +81,7 @@ def _follow(
 ) -> None:
     """Follow segments from their masks in the latest frame, and nothing else that they were."""
     roster, tracker = session.roster, session.tracker
+    tracker.look_again(image)
     there = {s.id for s in result}
     masks: dict[int, np.ndarray] = {}
     for id in ids:
@@ -87,13 +94,14 @@ def _follow(
         elif id not in roster.live:
             _enter(session, edits, id, index)
         member, masks[id] = roster.live[id], result.mask(id)
-        member.visible, member.last_seen, member.misses = True, index, 0
+        member.visible, member.last_seen = True, index
+        member.unseen = member.doubted = 0.0
         member.sightings = max(member.sightings, 1)
-        _look(member, image, masks[id])
+        if member.is_thing:
+            member.appearance = tracker.describe(masks[id])[None]
         if id in tracker.object_ids:
             tracker.remove(id)
     if masks:
-        tracker.look_again(image)
         tracker.prompt_masks(list(masks), np.stack(list(masks.values())))
 
 
@@ -110,7 +118,9 @@ def _remember(
     if mask is not None:
         member = _enter(session, edits, id, frame)
         member.shot, member.sightings = recording.shots[frame], 1
-        _look(member, source[frame], mask)
+        segmenter = session.pipeline.segmenter
+        look = segmenter.describe(mask, image=segmenter.encode(source[frame]))
+        member.appearance = look[None]
         session.put_aside(id)
 
 
@@ -119,8 +129,3 @@ def _enter(session: VideoSession, edits: Edits, id: int, index: int) -> Member:
     member = session.roster.follow(id, category.id, category.is_thing, 1.0, index)
     member.votes = {category.id: math.inf if id in edits.named else 1.0}
     return member
-
-
-def _look(member: Member, image: np.ndarray, mask: np.ndarray) -> None:
-    if member.is_thing:
-        member.appearance = appearance_of(image, mask)

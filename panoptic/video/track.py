@@ -11,6 +11,7 @@ from panoptic.results.frame import PanopticFrame
 from panoptic.settings.video import VideoSettings
 from panoptic.video.file_session import FileSession
 from panoptic.video.frame_views import LabelledAsAsked
+from panoptic.video.hindsight import HeldBack
 from panoptic.video.session import VideoSession
 from prompts import Vocabulary
 from sam2core.frames import prefetch
@@ -51,8 +52,9 @@ def _both_ways(
 def _forward(
     session: VideoSession, video: VideoInput, progress: bool | Progress
 ) -> Generator[PanopticFrame, None, None]:
-    times, total = video.times, video.count
+    total, held = video.count, HeldBack(session)
     with shown(progress, "frames", total) as tell:
         for index, image in prefetch(video.source.frames(), lambda item: item):
-            yield session.step(image, None if times is None else float(times[index]))
+            yield from held.step(image, video.time(index))
             tell(index + 1, total)
+        yield from held.finish()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from detectors import Boxes, Heatmaps, ThingSettings
-from detectors.base import check_image
+from detectors.base import check_image, lead
 from detectors.suppression import suppress
 
 
@@ -26,6 +26,29 @@ def test_boxes_are_converted_and_can_be_chosen():
     assert len(Boxes.concatenate([])) == 0
 
 
+def test_what_is_known_of_a_box_goes_with_it():
+    some = boxes([0, 0, 4, 4, 1, 0.5], [9, 9, 9, 9, 3, 0.9], [1, 1, 2, 2, 3, 0.7])
+    assert some.confidences.tolist() == some.scores.tolist()  # the detector said nothing else
+    assert np.isnan(some.margins).all()
+    told = Boxes(some.xyxy, some.category_ids, some.scores, [0.6, 0.95, 0.8], [0.9, np.nan, 0.7])
+    left = Boxes.concatenate([told, some]).clipped(8, 8).sorted()
+    np.testing.assert_allclose(left.confidences, [0.8, 0.7, 0.6, 0.5])
+    np.testing.assert_allclose(left.margins, [0.7, np.nan, 0.9, np.nan])
+    kept = suppress(told, ThingSettings(max_boxes=2))
+    np.testing.assert_allclose(kept.confidences, [0.95, 0.8])
+
+
+def test_lead_is_a_difference_of_log_odds():
+    assert lead(np.array([0.35, 0.9]), 0.35) == pytest.approx([0.5, 9 / (9 + 0.35 / 0.65)])
+    assert lead(np.array([0.002]), 0.001) == pytest.approx([2 / 3], abs=1e-3)
+    # Adding the same to the log-odds of both changes nothing: a detector's bias drops out.
+    odds = np.array([-3.0, 0.0, 2.0])
+    levels = [lead(1 / (1 + np.exp(-odds - b)), 1 / (1 + np.exp(1 - b))) for b in (0, 1, -2)]
+    np.testing.assert_allclose(levels[1], levels[0])
+    np.testing.assert_allclose(levels[2], levels[0])
+    assert 0 < lead(np.array([0.0]), 1.0) < lead(np.array([1.0]), 0.0) < 1
+
+
 def test_clipping_drops_what_is_outside():
     some = boxes([-3, -1, 4, 4, 1, 0.5], [8, 2, 12, 9, 2, 0.5], [10, 0, 12, 3, 3, 0.5])
     cut = some.clipped(height=5, width=10)
@@ -47,6 +70,15 @@ def test_clipping_drops_what_is_outside():
 def test_wrong_boxes(xyxy, ids, scores, message):
     with pytest.raises(ValueError, match=message):
         Boxes(xyxy, ids, scores)
+
+
+@pytest.mark.parametrize("name", ["confidences", "margins"])
+def test_wrong_confidences_and_margins(name):
+    for values in ([0.5, 0.5], [1.5]):
+        with pytest.raises(ValueError, match=f"{name} must be 1 in"):
+            Boxes([[0, 0, 1, 1]], [1], [0.5], **{name: values})
+    with pytest.raises(ValueError, match="confidences must be 1 in"):
+        Boxes([[0, 0, 1, 1]], [1], [0.5], [np.nan])
 
 
 def test_heatmaps():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from detectors import ThingSettings
-from detectors.box_words import category_scores, choose
+from detectors.base import lead
+from detectors.box_words import category_scores, choose, margins_of
 from prompts import Caption, Span
 
 # "car. car door. light. traffic light. fire hydra ##nt. dog (or: hound)."
@@ -28,7 +29,7 @@ def row(**tokens):
 
 
 def chosen(values, settings=ANY):
-    rows, ids, scores = choose(values[None], CAPTION, settings)
+    rows, ids, scores, _ = choose(values[None], CAPTION, settings)
     return [] if not len(rows) else [int(ids[0]), pytest.approx(float(scores[0]))]
 
 
@@ -60,7 +61,7 @@ def test_separators_and_special_tokens_dont_count():
 def test_every_box_has_exactly_one_category():
     probabilities = np.random.default_rng(0).random((500, 25)).astype(np.float32)
     probabilities[0] = 0  # nothing fires at all
-    rows, ids, scores = choose(probabilities, CAPTION, ANY)
+    rows, ids, scores, _ = choose(probabilities, CAPTION, ANY)
     assert rows.tolist() == list(range(500))
     assert set(ids.tolist()) <= {1, 2, 3, 4, 5, 6}
     all_ids, all_scores, _ = category_scores(probabilities, CAPTION)
@@ -80,6 +81,14 @@ def test_the_strongest_word_is_that_of_the_phrase_which_scores():
     ids, scores, strongest = category_scores(values[None], CAPTION)
     column = ids.tolist().index(6)
     assert scores[0, column] == strongest[0, column] == np.float32(0.4)
+
+
+def test_the_margin_is_the_lead_over_the_next_category():
+    values = row(t1=0.6, t3=0.5, t4=0.2)  # car 0.6, car door 0.35
+    *_, margins = choose(values[None], CAPTION, ANY)
+    assert margins == pytest.approx(lead(0.6, 0.35), rel=1e-5)
+    assert lead(0.6, 0.35) == pytest.approx(0.736, abs=1e-3)
+    assert np.isnan(margins_of(np.array([[0.4], [0.2]]))).all()  # nothing else was asked
 
 
 def test_too_few_tokens():

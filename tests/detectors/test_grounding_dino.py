@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from detectors import Boxes, ThingDetector, ThingSettings
+from detectors.base import lead
 from detectors.grounding_dino import GroundingDino
 from prompts import Vocabulary
 
@@ -63,6 +64,9 @@ def test_equals_transformers_with_its_own_spans(detector):
     assert len(found) == 20
     assert len(set(found.category_ids.tolist())) > 1
     same(found, expected.clipped(50, 80))
+    best, second = np.sort(scores[order], axis=1)[:, :-3:-1].T
+    np.testing.assert_allclose(found.margins, lead(best, second), atol=1e-3)
+    np.testing.assert_allclose(found.confidences, lead(best, 0.35), atol=1e-3)  # its own level
 
 
 def test_every_box_has_a_category_of_the_things(detector):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from detectors import Boxes, ThingDetector, ThingMasks, ThingSegmenter, ThingSettings
+from detectors.base import lead
 from detectors.sam3 import Sam3
 from prompts import Vocabulary
 
@@ -88,6 +89,11 @@ def test_detect_gives_the_boxes_of_the_masks(detector):
         for other in (boxes, detector.detect(image, WORDS)):
             np.testing.assert_array_equal(other.xyxy, masks.boxes.xyxy)
             np.testing.assert_array_equal(other.category_ids, masks.boxes.category_ids)
+        # Each name is asked by itself, so that a box has no runner-up.
+        assert np.isnan(masks.boxes.margins).all()
+        np.testing.assert_allclose(
+            masks.boxes.confidences, lead(masks.boxes.scores, 0.5), atol=1e-5
+        )
 
 
 def test_an_image_is_encoded_once_and_a_name_once_for_all_images(detector):

@@ -26,7 +26,10 @@ class RedThings:
             if max(x.stop - x.start, y.stop - y.start) * 40 >= image.shape[1]
         ]
         boxes = np.array(found, dtype=float).reshape(-1, 4)
-        return Boxes(boxes, np.full(len(boxes), vocabulary.things[0].id), np.full(len(boxes), 0.9))
+        ids, scores, sure, margins = (
+            np.full(len(boxes), v) for v in (vocabulary.things[0].id, 0.9, 0.8, 0.7)
+        )
+        return Boxes(boxes, ids, scores, sure, margins)
 
     def detect_batch(self, images, vocabulary):
         return [self.detect(image, vocabulary) for image in images]
@@ -53,6 +56,13 @@ def test_small_things_are_found_and_large_ones_whole():
     image = picture(*SMALL[:1], *SMALL[2:], LARGE)
     assert found(RedThings(), image) == [LARGE]
     assert found(Tiled(RedThings(), TILING), image) == sorted([*SMALL[:1], *SMALL[2:], LARGE])
+
+
+def test_what_the_detector_knows_of_a_box_is_kept():
+    boxes = Tiled(RedThings(), TILING).detect(picture(*SMALL[:1], LARGE), CARS)
+    assert len(boxes) == 2
+    assert boxes.confidences == pytest.approx(0.8)
+    assert boxes.margins == pytest.approx(0.7)
 
 
 def test_a_thing_on_the_border_between_tiles_is_found_once_and_whole():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from detectors import Boxes, ThingSettings
+from detectors.base import lead
 from detectors.zero_shot import ZeroShotDetector
 from prompts import Vocabulary
 
@@ -124,6 +125,12 @@ def test_the_levels_are_those_of_transformers_unless_others_are_given(owlv2_fold
         assert ZeroShotDetector.from_pretrained(folder).settings.box_threshold == level
         other = ZeroShotDetector.from_pretrained(folder, settings=EVERYTHING)
         assert other.settings is EVERYTHING
+        found = other.detect(noise(56, 80), WORDS)
+        assert len(found) > 5
+        np.testing.assert_allclose(found.confidences, lead(found.scores, level), atol=1e-5)
+        assert ((found.margins >= 0.5) & (found.margins < 1)).all()
+        alone = other.detect(noise(56, 80), Vocabulary([NAMES[0]]))
+        assert np.isnan(alone.margins).all()
 
 
 def test_boxes_that_overlap_give_way(detector):

@@ -34,7 +34,7 @@ def measure(context: Context) -> list[Figure]:
     figures = []
     for artwork, scenes in held_out(context.scenes, seen=context.seen).items():
         for asked in (12, None):
-            found = _detect(detector, scenes, prompts_for(scenes, THING_NAMES, asked, seed=0))
+            found = detect(detector, scenes, prompts_for(scenes, THING_NAMES, asked, seed=0))
             result = average_precision(found, scenes)
             label = f"{asked or 'all'} words"
             least, goal = DEMANDS[asked, artwork]
@@ -53,7 +53,7 @@ def picture(context: Context, columns: int = 6) -> Image.Image:
     rows = []
     for scenes in held_out(context.scenes, seen=context.seen).values():
         shown = scenes[:columns]
-        found = _detect(detector, shown, [list(THING_NAMES)] * len(shown))
+        found = detect(detector, shown, [list(THING_NAMES)] * len(shown))
         predicted = [
             [(f"{d.word} {d.score:.2f}", d.box.numpy()) for d in detections if d.score >= CERTAIN]
             for detections in found
@@ -76,7 +76,7 @@ def _load(context: Context) -> GroundingDino:
     return GroundingDino.from_pretrained(context.weights, settings=low)
 
 
-def _detect(
+def detect(
     detector: GroundingDino, scenes: list[LabelledScene], prompts: list[list[str]]
 ) -> list[list[Detection]]:
     found = []

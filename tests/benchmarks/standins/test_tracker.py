@@ -192,7 +192,7 @@ def test_a_session_is_labelled_by_it_forward_and_backward():
     pipeline = PanopticPipeline(oracle, oracle, StandinSegmenter(truths(frames)))
     labelled = list(
         pipeline.open_video(
-            np.stack([f.image for f in frames]), words, VideoSettings(detect_every=5)
+            np.stack([f.image for f in frames]), words, VideoSettings(detect_every=5 / 25)
         ).run(progress=False)
     )
     assert len(labelled) == 12

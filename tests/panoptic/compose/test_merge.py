@@ -304,7 +304,7 @@ def test_stuff_is_not_blamed_for_things_in_front_of_it():
 
 def test_every_candidate_has_a_fate():
     settings = replace(BARE, min_visible=0.4, min_stuff_area=0.1)
-    cat = candidate(["####", "####", "####"], CAT, 0.9, detector=0.9)
+    cat = candidate(["####", "####", "####"], CAT, 0.9, confidence=0.9)
     dog = candidate(["###.", "....", "...."], DOG, 0.5)
     tie = candidate(["#...", "....", "...."], TIE, 0.8)
     grass = [candidate(["....", "....", x], GRASS, 0.5) for x in ("##..", "..##")]
@@ -330,7 +330,7 @@ def test_every_candidate_has_a_fate():
     )
     hidden = "hidden: keeps 0 of its 1 pixels, 1 have a name"
     assert report.unknown_fates == (Fate(None, hidden),)
-    assert report.evidence == {1: Evidence(detector=0.9, visible=1.0)}
+    assert report.evidence == {1: Evidence(confidence=0.9, visible=1.0)}
     parts = explain_merge([grass[1], tie, grass[0]], (3, 4), BARE)
     assert [fate.segment_id for fate in parts.fates] == [2, 1, 2]
     assert parts.result.segment(2).category == "grass"

@@ -4,23 +4,65 @@ import numpy as np
 import pytest
 
 from panoptic.compose.quality import SIGNALS, Evidence, LogisticScore, QualityModel, roc_auc
+from panoptic.presets import DEMO_WEIGHTS
 from panoptic.results.masks import box_agreement, mask_agreement, mask_stability
 
 
 def test_the_formula():
     zero = dict.fromkeys(SIGNALS, 0.0)
-    score = LogisticScore({**zero, "detector": 2.0}, {**zero, "detector": np.log(3)}, bias=0.5)
+    score = LogisticScore({**zero, "confidence": 2.0}, {**zero, "confidence": np.log(3)}, bias=0.5)
     # log-odds of 0.9 are log 9: 0.5 + 2 (log 9 - log 3) = 0.5 + 2 log 3
-    assert score(Evidence(detector=0.9)) == pytest.approx(1 / (1 + np.exp(-0.5) / 9))
+    assert score(Evidence(confidence=0.9)) == pytest.approx(1 / (1 + np.exp(-0.5) / 9))
     assert score(Evidence()) == pytest.approx(1 / (1 + np.exp(-0.5)))
 
 
-@pytest.mark.parametrize("signal", SIGNALS)
-@pytest.mark.parametrize("is_thing", [True, False])
-def test_more_of_any_signal_is_better_and_unknown_is_between(signal, is_thing):
-    model = QualityModel()
-    low, high = (model(Evidence(**{signal: value}), is_thing) for value in (0.2, 0.99))
-    assert 0 < low < model(Evidence(), is_thing) < high < 1
+NOT_OF_STUFF = {"confidence", "size"}
+
+
+def both_models():
+    own = json.loads((DEMO_WEIGHTS / "quality.json").read_text())
+    return {"packaged": QualityModel(), "demo": QualityModel.from_dict(own)}
+
+
+@pytest.mark.parametrize("weights", ["packaged", "demo"])
+def test_more_of_any_signal_is_better_and_unknown_is_between(weights):
+    for kind, signals in (("things", set(SIGNALS)), ("stuff", set(SIGNALS) - NOT_OF_STUFF)):
+        score = getattr(both_models()[weights], kind)
+        assert set(score.weights) <= signals
+        for signal in score.weights:
+            low, high = (score(Evidence(**{signal: value})) for value in (0.01, 0.99))
+            assert 0 < low < score(Evidence()) < high < 1, (kind, signal)
+
+
+def test_every_signal_counts_for_something():
+    """None is collected that no score looks at."""
+    counted = {
+        signal
+        for model in both_models().values()
+        for score in (model.things, model.stuff)
+        for signal, weight in score.weights.items()
+        if weight > 0.05
+    }
+    assert counted == set(SIGNALS)
+
+
+def test_a_sign_against_is_left_out():
+    rng = np.random.default_rng(0)
+    good = rng.random(500) < 0.5
+    stable = np.clip(0.6 + 0.2 * good + rng.normal(0, 0.1, 500), 0.02, 0.98)
+    against = np.clip(0.6 - 0.2 * good + rng.normal(0, 0.1, 500), 0.02, 0.98)
+    evidence = [Evidence(stability=a, visible=b) for a, b in zip(stable, against, strict=True)]
+    score = LogisticScore.fit(evidence, good)
+    assert set(score.weights) == {"stability"}
+    assert score == LogisticScore.fit([Evidence(stability=a) for a in stable], good)
+
+
+def test_what_counts_more_moves_the_score():
+    evidence = [Evidence(stability=0.5)] * 4
+    once = LogisticScore.fit(evidence, [True, True, True, False])
+    assert once(evidence[0]) == pytest.approx(0.75)
+    much = LogisticScore.fit(evidence, [True, True, True, False], [1, 1, 1, 9])
+    assert much(evidence[0]) == pytest.approx(0.25)
 
 
 def test_certainty_is_not_endless():
@@ -38,7 +80,7 @@ def simulated(n, seed):
     logit = 1.5 * (odds[:, 0] - 1.0) + 0.8 * (odds[:, 1] - 1.5) - 0.2
     good = rng.random(n) < 1 / (1 + np.exp(-logit))
     evidence = [
-        Evidence(predicted_iou=a, detector=b, stability=c if rng.random() < 0.7 else None)
+        Evidence(predicted_iou=a, confidence=b, stability=c if rng.random() < 0.7 else None)
         for a, b, c in values
     ]
     return evidence, good
@@ -48,9 +90,9 @@ def test_fitting_finds_the_weights_that_made_the_data():
     evidence, good = simulated(4000, 0)
     score = LogisticScore.fit(evidence, good)
     assert score.weights["predicted_iou"] == pytest.approx(1.5, abs=0.15)
-    assert score.weights["detector"] == pytest.approx(0.8, abs=0.15)
+    assert score.weights["confidence"] == pytest.approx(0.8, abs=0.15)
     assert score.weights["stability"] == pytest.approx(0.0, abs=0.1)
-    assert score.weights["visible"] == 0.0  # never known
+    assert "visible" not in score.weights  # never known
     assert score.bias == pytest.approx(-0.2, abs=0.15)
 
 
@@ -65,9 +107,9 @@ def test_a_fitted_score_is_a_probability_on_new_data():
 
 
 def test_separable_data_give_finite_weights():
-    evidence = [Evidence(detector=v) for v in (0.1, 0.2, 0.8, 0.9)]
+    evidence = [Evidence(confidence=v) for v in (0.1, 0.2, 0.8, 0.9)]
     score = LogisticScore.fit(evidence, [False, False, True, True])
-    assert 0 < score.weights["detector"] < 10
+    assert 0 < score.weights["confidence"] < 10
 
 
 def test_things_and_stuff_are_fitted_apart_and_saved():
@@ -83,11 +125,12 @@ def test_things_and_stuff_are_fitted_apart_and_saved():
 
 def test_what_cannot_be_fitted_is_refused():
     with pytest.raises(ValueError, match="good and bad"):
-        LogisticScore.fit([Evidence(detector=0.5)] * 2, [True, True])
+        LogisticScore.fit([Evidence(confidence=0.5)] * 2, [True, True])
     with pytest.raises(ValueError, match="3 segments"):
         LogisticScore.fit([Evidence()] * 3, [True, False])
-    with pytest.raises(ValueError, match="signals"):
-        LogisticScore({"detector": 1.0}, {"detector": 1.0})
+    for weights, centres in (({"detector": 1.0}, {"detector": 1.0}), ({"margin": 1.0}, {})):
+        with pytest.raises(ValueError, match=r"signals .* --fit makes both"):
+            LogisticScore(weights, centres)
     with pytest.raises(ValueError, match="'margin' must be in"):
         Evidence(margin=1.2)
 

@@ -51,12 +51,12 @@ def test_a_presets_levels_reach_its_models(preset):
 
 
 def test_what_is_given_changes_them(preset, tmp_path):
-    changes = {"detector.max_boxes": 5, "video.detect_every": 2}
+    changes = {"detector.max_boxes": 5, "video.detect_every": 0.5}
     path = load(preset, settings=changes).settings.save(tmp_path / "all.yaml")
     for settings in (changes, path, Settings.load(path)):
         pipeline = load(preset, settings=settings)
         assert pipeline.things.settings == ThingSettings(box_threshold=0.12, max_boxes=5)
-        assert pipeline.settings.video.detect_every == 2
+        assert pipeline.settings.video.detect_every == 0.5
     whole = load(preset, settings=Settings())
     assert whole.things.settings == ThingSettings()
     with pytest.raises(ValueError, match=r"settings: there is no setting 'detector\.boxes'"):
@@ -167,7 +167,7 @@ def test_going_on_with_labels_of_before_says_what_to_do(earlier, tmp_path):
 
 def test_the_command_says_where_each_value_is_from(preset, tmp_path, capsys, owlv2_folder):  # noqa: F811
     file = tmp_path / "mine.yaml"
-    file.write_text("merge: {seam: 0.01}\nvideo: {detect_every: 9}\n", encoding="utf-8")
+    file.write_text("merge: {seam: 0.01}\nvideo: {detect_every: 2}\n", encoding="utf-8")
     given = ["--models", preset, "--settings", str(file), "--box-threshold", "0.4"]
 
     def rows(*more):
@@ -175,11 +175,11 @@ def test_the_command_says_where_each_value_is_from(preset, tmp_path, capsys, owl
         lines = capsys.readouterr().out.splitlines()
         return {name: (value, origin) for name, value, origin in map(_columns, lines)}
 
-    found = rows("--set", "video.detect_every=3", "--set", "video.recognise_elsewhere=null")
+    found = rows("--set", "video.detect_every=0.5", "--set", "dataset.max_errors=null")
     assert found["detector.box_threshold"] == ("0.4", "command line")
     assert found["regions.background"] == ("0.2", "preset own")
     assert found["merge.seam"] == ("0.01", str(file))
-    assert found["video.detect_every"] == ("3", "command line")
+    assert found["video.detect_every"] == ("0.5", "command line")
     assert found["detector.max_boxes"] == ("100", "default")
     found = rows("--detector", str(owlv2_folder))
     assert found["detector.text_threshold"] == ("0.1", f"detector {owlv2_folder}")

@@ -17,7 +17,7 @@ from tests.sam2core.conftest import random_model
 
 WORDS = demo_vocabulary()
 FRAMES, SIZE = 8, (48, 48)
-SETTINGS = VideoSettings(detect_every=3)
+SETTINGS = VideoSettings(detect_every=3 / 25)
 THING, OTHER_THING = "cat", "dog"
 
 

@@ -1,14 +1,16 @@
 """Cuts are found where shots change, and nowhere else."""
 
+import io
 import itertools
-import json
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks.lib.transitions import LIGHTS, dip, dissolve, flash
+from benchmarks.lib.transitions import LIGHTS, close_up, dip, dissolve, flash, mirrored
 from panoptic.settings.video import VideoSettings
-from panoptic.video.cuts import CutDetector, FrameSignature, distance
+from panoptic.video.cuts import CutDetector, FrameSignature, distance, unexplained
+from sam2core import ImageSegmenter
 from sam2core.frames import open_frames
 from tests.panoptic.conftest import MEDIA
 
@@ -17,8 +19,8 @@ VIDEOS = MEDIA / "video"
 DEFAULTS = VideoSettings()
 
 
-def detector(ratio=DEFAULTS.cut_ratio):
-    return CutDetector(DEFAULTS.cut_distance, ratio)
+def detector():
+    return CutDetector(DEFAULTS)
 
 
 def place(seed, size=(48, 64)):
@@ -27,6 +29,13 @@ def place(seed, size=(48, 64)):
     coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     rows = np.linspace(0, 5.99, size[0]).astype(int)
     return coarse[rows][:, np.linspace(0, 7.99, size[1]).astype(int)]
+
+
+def through_a_file(state):
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    stream.seek(0)
+    return torch.load(stream, weights_only=True)
 
 
 def cuts_of(frames, detector):
@@ -54,7 +63,9 @@ def test_a_moving_camera_is_no_cut():
 
 def test_where_all_frames_differ_none_is_special():
     frames = [place(i) for i in range(12)]
-    assert cuts_of(frames, detector(ratio=0.0)) == list(range(1, 12))
+    wild = detector()
+    wild.ratio = 0.0
+    assert cuts_of(frames, wild) == list(range(1, 12))
     assert max(cuts_of(frames, detector())) <= 4  # until it is known what is usual
 
 
@@ -139,6 +150,121 @@ def test_going_on_from_a_state_within_a_transition(shots):
         for stop in range(joined.start - 2, joined.stop + 2):
             first, second = detector(), detector()
             head = [first.step(frame) for frame in joined.frames[:stop]]
-            second.load_state(json.loads(json.dumps(first.state())))
+            second.load_state(through_a_file(first.state()))
             found = head + [second.step(frame) for frame in joined.frames[stop:]]
             assert [i for i, is_cut in enumerate(found) if is_cut] == whole
+
+
+def seen_by(sam2, frames):
+    """Frames with their image features."""
+    tracker = ImageSegmenter(sam2).tracker()
+    for frame in frames:
+        tracker.step(frame)
+        yield frame, tracker.overview()
+
+
+def cuts_seen(sam2, frames):
+    found = detector()
+    return [i for i, seen in enumerate(seen_by(sam2, frames)) if found.step(*seen)]
+
+
+def test_a_cut_to_the_mirrored_view_or_a_close_up_is_one(demo_clip, demo_sam2):
+    for scenario in ("turn-and-grow", "pan"):
+        frames = list(demo_clip(scenario).frames)[:16]
+        for joined in (mirrored(frames, 8), close_up(frames, 8, 0.5, 0.3, 0.6)):
+            assert cuts_seen(demo_sam2, joined.frames) == [8], scenario
+        assert 8 not in cuts_of(mirrored(frames, 8).frames, detector()), "colours alone miss it"
+
+
+def test_features_find_no_cut_where_there_is_none(demo_clip, demo_sam2):
+    for scenario in ("shake", "light", "zoom"):
+        frames = list(demo_clip(scenario).frames)
+        for step in (1, 2):
+            assert cuts_seen(demo_sam2, frames[::step]) == [], (scenario, step)
+    frames = list(demo_clip("pan").frames)[:20]
+    for name, light in LIGHTS.items():
+        assert cuts_seen(demo_sam2, flash(frames, 12, 1, light)) == [], name
+
+
+def test_something_large_that_passes_before_the_camera_is_no_cut(demo_clip, demo_sam2):
+    frames = [f.copy() for f in list(demo_clip("move").frames)[:20]]
+    height, width = frames[0].shape[:2]
+    front = place(4, (height, width // 2))
+    for i, frame in enumerate(frames):
+        left = round((i - 6) * width / 10) - width // 2
+        start, stop = max(0, left), min(width, left + width // 2)
+        if start < stop:
+            frame[height // 4 :, start:stop] = front[height // 4 :, start - left : stop - left]
+    assert cuts_seen(demo_sam2, frames) == []
+
+
+def test_a_new_shot_is_not_judged_by_the_one_before():
+    assert found_by_features([0.02] * 6 + [0.5, 0.5, 0.5, 0.02]) == [7]
+
+
+def overviews(*unlike):
+    """One after the other that leave so much of the one before unexplained."""
+    rng = np.random.default_rng(2)
+    at = rng.standard_normal((6, 12, 12))
+    yield at.astype(np.float32)
+    for share in unlike:
+        at = at - at.mean(axis=(1, 2), keepdims=True)
+        new = rng.standard_normal(at.shape)
+        new -= new.mean(axis=(1, 2), keepdims=True)
+        new -= at * (at * new).sum() / (at * at).sum()
+        new *= np.linalg.norm(at) / np.linalg.norm(new)
+        at = (1 - share) * at + np.sqrt(1 - (1 - share) ** 2) * new
+        yield at.astype(np.float32)
+
+
+def found_by_features(unlike, light=None):
+    """Where cuts are in a still, by its features alone; ``light`` is that of the last frame."""
+    found, still = detector(), place(1)
+    frames = [still] * len(unlike) + [still if light is None else light(still)]
+    seen = zip(frames, overviews(*unlike), strict=True)
+    return [i for i, (frame, overview) in enumerate(seen) if found.step(frame, overview)]
+
+
+def test_as_much_of_the_features_must_be_new_as_is_said():
+    assert found_by_features([0.02] * 6 + [0.26]) == [7]
+    assert found_by_features([0.02] * 6 + [0.24]) == []
+    # and four times as much as of late
+    assert found_by_features([0.1] * 6 + [0.42]) == [7]
+    assert found_by_features([0.1] * 6 + [0.38]) == []
+    # which has to be known first
+    assert found_by_features([0.02] * 4 + [0.5]) == [5]
+    assert found_by_features([0.02] * 3 + [0.5]) == []
+
+
+def test_features_are_not_asked_where_the_light_changes():
+    def lit(gain):
+        return lambda frame: np.clip(frame * gain, 0, 255).astype(np.uint8)
+
+    dim = place(1) // 2
+    for gain, cuts in ((1.2, [7]), (1.3, [])):
+        found = detector()
+        seen = zip([dim] * 7 + [lit(gain)(dim)], overviews(*[0.02] * 6, 0.5), strict=True)
+        assert [i for i, (f, o) in enumerate(seen) if found.step(f, o)] == cuts
+
+
+def test_what_moves_by_a_cell_is_explained():
+    (wide,) = overviews()
+    wide = np.concatenate([wide, wide[:, ::-1]], axis=2)
+    one = wide[:, :, 4:16]
+    assert unexplained(one, one) == pytest.approx(0, abs=1e-6)
+    assert unexplained(one, wide[:, :, 5:17]) == pytest.approx(0, abs=1e-6)
+    assert unexplained(one, wide[:, :, 6:18]) > 0.6
+    even = np.ones_like(one)
+    assert unexplained(even, even) == 0
+    assert unexplained(one, one[:, :, ::-1]) > 0.6
+
+
+def test_going_on_from_a_state_with_features(demo_clip, demo_sam2):
+    frames = mirrored(list(demo_clip("pan").frames)[:12], 7).frames
+    seen = list(seen_by(demo_sam2, frames))
+    for stop in (3, 6, 7, 9):
+        first, second = detector(), detector()
+        head = [first.step(*each) for each in seen[:stop]]
+        second.load_state(through_a_file(first.state()))
+        found = head + [second.step(*each) for each in seen[stop:]]
+        assert [i for i, is_cut in enumerate(found) if is_cut] == [7]

@@ -40,7 +40,7 @@ def pipeline(clip, overlooked, demo_sam2):
     return PanopticPipeline(oracle, oracle, ImageSegmenter(demo_sam2))
 
 
-SETTINGS = VideoSettings(detect_every=LATE, max_unlabelled=1.0)
+SETTINGS = VideoSettings(detect_every=LATE / 25)
 
 
 def ids_of(frame):
@@ -213,7 +213,9 @@ def test_the_whole_with_the_shipped_models(clip):
     """Every stage together on models as they are: structure, not quality."""
     pipeline = PanopticPipeline.from_pretrained("demo")
     words = Vocabulary(things=["cat", "car"], stuff=["grass", "sky"])
-    frames = list(pipeline.track(clip.frames[:3], words, settings=VideoSettings(detect_every=2)))
+    frames = list(
+        pipeline.track(clip.frames[:3], words, settings=VideoSettings(detect_every=2 / 25))
+    )
     assert [f.segmentation.ids.shape for f in frames] == [clip.frames.shape[1:3]] * 3
     assert {s.category for f in frames for s in f.segmentation} <= {c.name for c in words}
 

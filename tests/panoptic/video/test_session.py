@@ -48,7 +48,7 @@ def cut_back(demo_clip):
 @pytest.fixture(scope="module")
 def labelled(cut_back, demo_sam2):
     """A clip with two cuts, the second one back to the first place, and its frames."""
-    return run(pipeline_for(cut_back, demo_sam2), cut_back.frames, VideoSettings(detect_every=4))
+    return run(pipeline_for(cut_back, demo_sam2), cut_back.frames, VideoSettings(detect_every=0.4))
 
 
 def test_the_first_frame_is_what_the_pipeline_says_of_it(cut_back, labelled, demo_sam2):
@@ -130,7 +130,7 @@ def test_without_recognition_ids_are_new_after_a_cut(cut_back, demo_sam2):
 
 @pytest.mark.parametrize("stop", [1, 6, 11])
 def test_going_on_from_a_state_gives_the_same_bytes(cut_back, labelled, demo_sam2, stop):
-    settings = VideoSettings(detect_every=4)
+    settings = VideoSettings(detect_every=0.4)
     pipeline = pipeline_for(cut_back, demo_sam2)
     first = VideoSession(pipeline, WORDS, settings)
     for i in range(stop):
@@ -154,10 +154,9 @@ def test_a_state_of_other_words_is_refused(cut_back, demo_sam2):
 def test_nothing_in_the_first_frame_and_something_later(cut_back, demo_sam2):
     blank = np.full_like(cut_back.frames[0], 128)
     frames = [blank, blank, *cut_back.frames[:2]]
-    settings = VideoSettings(cuts=False, detect_gap=3)
+    settings = VideoSettings(cuts=False, detect_every=0.3)
     labelled = run(pipeline_for(cut_back, demo_sam2), frames, settings)
     assert not any(f.segmentation.ids.any() for f in labelled[:3])
-    # All is unlabelled, so the words are looked for after three frames and not after eight.
     assert {s.category for s in labelled[3].segmentation.things} == {
         s.category for s in cut_back.truth[1].things if s.area >= 12
     }
@@ -192,12 +191,15 @@ def test_what_was_something_else_is_prompted_without_its_memories(
 ):
     compare = DetectionPass.compare
 
-    def and_forget(look, image, tracked, found, glance):
-        compare(look, image, tracked, found, glance)
+    def and_forget(look, tracked, found, looks):
+        compare(look, tracked, found, looks)
         look.prompts = {s.id: tracked.mask(s.id) for s in tracked.things}
         look.anew = set(look.prompts) if forgets else set()
+        look.refreshed = set()
 
-    session = VideoSession(pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=2))
+    session = VideoSession(
+        pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=2 / 25)
+    )
     session.step(cut_back.frames[0])
     session.step(cut_back.frames[1])
     monkeypatch.setattr(DetectionPass, "compare", and_forget)
@@ -214,7 +216,7 @@ def test_words_are_looked_for_as_often_as_asked(cut_back, demo_sam2):
     shot = cut_back.frames[: cut_back.cuts[0]]
     looks = {}
     for name, settings in {
-        "every third": VideoSettings(detect_every=3, max_unlabelled=1.0),
+        "every third": VideoSettings(detect_every=0.3),
         "never": VideoSettings(discovery=False, correction=False, reanchor=False),
     }.items():
         pipeline = pipeline_for(cut_back, demo_sam2)
@@ -226,7 +228,7 @@ def test_words_are_looked_for_as_often_as_asked(cut_back, demo_sam2):
 def test_what_is_not_seen_for_long_is_retired(cut_back, demo_sam2):
     blank = np.full_like(cut_back.frames[0], 90)
     settings = VideoSettings(
-        cuts=False, retire_after=2, discovery=False, correction=False, reanchor=False
+        cuts=False, retire_after=2 / 25, discovery=False, correction=False, reanchor=False
     )
     pipeline = pipeline_for(cut_back, demo_sam2)
     session = VideoSession(pipeline, WORDS, settings)
@@ -251,10 +253,10 @@ def test_no_more_than_max_objects_live(cut_back, demo_sam2):
 
 
 def test_settings_are_checked():
-    with pytest.raises(ValueError, match="confident must be in"):
-        VideoSettings(confident=1.5)
-    with pytest.raises(ValueError, match="detect_every must be at least 1"):
-        VideoSettings(detect_every=0)
+    with pytest.raises(ValueError, match="same_iou must be in"):
+        VideoSettings(same_iou=1.5)
+    with pytest.raises(ValueError, match="doubt_for must be seconds from 0 on"):
+        VideoSettings(doubt_for=-1)
     with pytest.raises(ValueError, match="cut_ratio"):
         VideoSettings(cut_ratio=0.5)
     with pytest.raises(ValueError, match="Vocabulary with at least one word"):
@@ -263,7 +265,9 @@ def test_settings_are_checked():
 
 @pytest.fixture
 def two_frames_on(cut_back, demo_sam2):
-    session = VideoSession(pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=9))
+    session = VideoSession(
+        pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=9 / 25)
+    )
     return session, [session.step(frame) for frame in cut_back.frames[:2]]
 
 
@@ -280,7 +284,9 @@ def test_a_thing_that_becomes_stuff_in_sight_is_joined_with_it(cut_back, two_fra
 
 def test_a_thing_that_becomes_stuff_of_an_earlier_shot_goes_by_its_id(cut_back, demo_sam2):
     away = cut_back.cuts[0]
-    session = VideoSession(pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=9))
+    session = VideoSession(
+        pipeline_for(cut_back, demo_sam2), WORDS, VideoSettings(detect_every=9 / 25)
+    )
     before = [session.step(frame) for frame in cut_back.frames[: away + 1]]
     now = {s.category_id for s in before[-1].segmentation.stuff}
     region = next(s for s in before[0].segmentation.stuff if s.category_id not in now)
@@ -295,7 +301,7 @@ def test_stuff_that_was_forgotten_is_a_new_segment_when_it_is_detected(cut_back,
     session, frames = two_frames_on
     region = frames[1].segmentation.stuff[0]
     session.forget(region.id)
-    session.settings = replace(session.settings, detect_every=1)
+    session.settings = replace(session.settings, detect_every=0)
     after = session.step(cut_back.frames[2]).segmentation
     (again,) = [s for s in after if s.category_id == region.category_id]
     assert again.id > max(s.id for s in frames[1].segmentation)

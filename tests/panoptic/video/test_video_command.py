@@ -36,7 +36,7 @@ def arguments(models_folder):
     """``panoptic video`` with tiny models and low levels, as a command line."""
 
     def line(output, *given):
-        levels = ["--box-threshold", "0.5", "--text-threshold", "0.5", "--detect-every", "3"]
+        levels = ["--box-threshold", "0.5", "--text-threshold", "0.5", "--detect-every", "0.12"]
         models = ["--models", str(models_folder)]
         return ["video", *levels, *models, "-o", str(output), *map(str, given)]
 
@@ -201,7 +201,7 @@ def test_a_folder_of_pictures_has_the_pace_it_is_given(command, tmp_path):
     ("given", "message"),
     [
         (["--format", "mov"], "no format 'mov'; there are overlay"),
-        (["--detect-every", 0], "detect_every must be at least 1"),
+        (["--detect-every", -1], "detect_every must be seconds from 0 on"),
         (["--max-objects", 0], "max_objects must be at least 1"),
         (["--fps", 0], "--fps must be above 0"),
         (["--vocabulary", "words.yaml"], "either in a --vocabulary file or as"),

@@ -11,7 +11,7 @@ from tests.panoptic.video.oracle import Oracle
 
 WORDS = demo_vocabulary()
 COUNT, FIRST = 9, 5
-SETTINGS = VideoSettings(detect_every=3, max_unlabelled=1.0)
+SETTINGS = VideoSettings(detect_every=3 / 25)
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def label(models_folder, tmp_path):  # noqa: F811
     """``panoptic video`` with tiny models into ``out``."""
 
     def run(*given):
-        levels = ["--box-threshold", "0.5", "--text-threshold", "0.5", "--detect-every", "3"]
+        levels = ["--box-threshold", "0.5", "--text-threshold", "0.5", "--detect-every", "0.12"]
         line = ["video", *map(str, given), *WORDS, *levels, "--models", str(models_folder)]
         assert main([*line, "-o", str(tmp_path / "out")]) == 0
         return tmp_path / "out"

@@ -15,7 +15,7 @@ from tests.panoptic.conftest import models_folder  # noqa: F401
 from tests.panoptic.video.videos import files_of
 
 WORDS = ["--things", "car, dog", "--stuff", "road, sky"]
-LEVELS = ["--box-threshold", "0.5", "--text-threshold", "0.5", "--detect-every", "3"]
+LEVELS = ["--box-threshold", "0.5", "--text-threshold", "0.5", "--detect-every", "0.12"]
 FRAMES = 5
 
 

@@ -20,8 +20,7 @@ def shot(seed, frames=24):
 
 
 def cuts_of(frames):
-    settings = VideoSettings()
-    detector = CutDetector(settings.cut_distance, settings.cut_ratio)
+    detector = CutDetector(VideoSettings())
     return [i for i, frame in enumerate(frames) if detector.step(frame)]
 
 
