@@ -15,6 +15,7 @@ import typer
 from typer.main import get_command
 
 from panoptic.commands import (
+    app,
     benchmark,
     dataset,
     demo,
@@ -32,7 +33,7 @@ from panoptic.commands.command import report as tell
 from panoptic_anything import NAME, __version__
 
 COMMANDS = (
-    *(image, video, dataset, report, review, export, demo),
+    *(image, video, dataset, app, report, review, export, demo),
     *(evaluate, benchmark, models, settings),
 )
 VERSION = Annotated[bool, typer.Option("--version", help="Print the version and leave.")]
@@ -41,7 +42,7 @@ UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 def build_app() -> typer.Typer:
-    app = typer.Typer(
+    root = typer.Typer(
         name="panoptic",
         help="Zero-shot panoptic labelling: say in words what to look for, "
         "and every pixel gets a name.",
@@ -49,7 +50,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
-    @app.callback(invoke_without_command=True)
+    @root.callback(invoke_without_command=True)
     def panoptic(
         context: typer.Context, traceback: TRACEBACK = False, version: VERSION = False
     ) -> int:
@@ -61,8 +62,8 @@ def build_app() -> typer.Typer:
         return 2
 
     for module in COMMANDS:
-        module.register(app)
-    return app
+        module.register(root)
+    return root
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -43,6 +43,10 @@ class SettingsChangedError(DatasetError):
     """The labels that are there were made with other words, models or settings."""
 
 
+class StaleLabelError(DatasetError):
+    """A decision on a label that somebody else has changed since it was looked at."""
+
+
 class OutputError(DatasetError):
     """Results can't be written: disk full, no permission. What is written so far is good."""
 

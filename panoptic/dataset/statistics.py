@@ -91,7 +91,10 @@ class Statistics:
                 tell(number + 1, total)
 
         with shown(progress, "items", total) as tell:
-            statistics.worst = [item for _, _, item in heapq.nsmallest(worst, judged())]
+            found = judged()
+            statistics.worst = [item for _, _, item in heapq.nsmallest(worst, found)]
+            for _ in found:  # of none, none is asked for
+                pass
         statistics.unlabelled = void / statistics.items if statistics.items else 0.0
         return statistics
 

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from panoptic.dataset.decisions import Decision, DecisionLog
 from panoptic.dataset.label_files import PARTIAL, LabelFiles
 from panoptic.dataset.label_state import State
 from panoptic.dataset.manifest import Manifest, unit_of
@@ -47,6 +47,7 @@ class DatasetStore:
         self.manifest = manifest
         self.files = LabelFiles(root)
         self.verdicts = VerdictTable(manifest)
+        self.decisions = DecisionLog(manifest)
         self.word_table = WordTable(manifest)
         self._words: CommonWords | None = None
         self._numbers: dict[tuple[str, int], Word] = {}
@@ -201,6 +202,7 @@ class DatasetStore:
         *,
         corrected: PanopticSegmentation | Mapping[int, PanopticSegmentation] | None = None,
         note: str = "",
+        decision: Decision | None = None,
     ) -> State:
         """What a person says of an item; ``None`` takes it back. Returns the state that it is in.
 
@@ -209,7 +211,8 @@ class DatasetStore:
         a video add to those that stand. "accept" of a corrected label leaves the correction in
         place; "reject" and ``None`` withdraw it: its files stay, and nothing but another
         "corrected" with them brings it back. Verdicts outlast further runs, as long as the picture
-        stays the same.
+        stays the same. With ``decision`` the verdict is one that ``self.decisions`` can undo, and
+        is refused (``StaleLabelError``) if the label isn't the one that was looked at.
         """
         if verdict is not None and verdict not in VERDICTS:
             raise ValueError(f"a verdict is one of {', '.join(VERDICTS)}, got {verdict!r}")
@@ -228,7 +231,7 @@ class DatasetStore:
                 frame: self.files.write_correction(key, item.kind, frame, result)
                 for frame, result in fitting.items()
             }
-            state = self.verdicts.give(key, verdict, note, corrected=files, content=row["content"])
+            state = self.verdicts.give(key, verdict, note, files, row["content"], decision)
         self._words = None
         return state
 
@@ -245,7 +248,7 @@ class DatasetStore:
                 f"the label of {item.key!r} is {label.width} x {label.height}, but its picture was "
                 f"{item.size[1]} x {item.size[0]}: the file that is there is another's"
             )
-        return self._named(label, item.key)
+        return self.named(label, item.key)
 
     def picture(self, item: LabelledItem, frame: int) -> np.ndarray:
         row = self.manifest.row(item.key)
@@ -264,12 +267,7 @@ class DatasetStore:
     def __enter__(self) -> DatasetStore:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # -- underneath ----------------------------------------------------------------------------
@@ -312,13 +310,14 @@ class DatasetStore:
         return fitted
 
     def _common(self) -> CommonWords:
-        if self._words is None:
+        if (words := self._words) is None:  # read once: another thread may want them anew
             made_by = str(self.manifest.get_meta("settings_hash"))
-            self._words = CommonWords(self.asked, self.word_table.of_labels(made_by))
             self._numbers = self.word_table.by_number()
-        return self._words
+            words = self._words = CommonWords(self.asked, self.word_table.of_labels(made_by))
+        return words
 
-    def _named(self, label: PanopticSegmentation, key: str) -> PanopticSegmentation:
+    def named(self, label: PanopticSegmentation, key: str) -> PanopticSegmentation:
+        """A label of this data set, with the numbers of ``vocabulary``."""
         named = self._common().apply(label)
         if named is None:  # a run may have begun to ask for other words meanwhile
             self._words = None

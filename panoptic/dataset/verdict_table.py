@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 
+from panoptic.dataset.decisions import Decision, check_and_note, record
 from panoptic.dataset.label_state import (
     VERDICT_EVENTS,
     Event,
@@ -32,14 +33,15 @@ class VerdictTable:
         key: str,
         verdict: Verdict | None,
         note: str = "",
-        *,
         corrected: Mapping[int, CorrectionFile] | None = None,
         content: str | None = None,
+        decision: Decision | None = None,
     ) -> State:
         """Takes a person's verdict; returns the state that the label is in now.
 
         ``corrected`` holds the frames that a correction is of. ``content`` is that of the label
-        that was judged: ``DatasetError`` if it is another's by now.
+        that was judged: ``DatasetError`` if it is another's by now. With ``decision`` it can be
+        undone, see ``panoptic.dataset.decisions``.
         """
         with self._manifest.write() as db:
             row = db.execute(
@@ -49,6 +51,7 @@ class VerdictTable:
                 raise KeyError(f"no labelled item has the key {key!r}")
             if content not in (None, row["content"]):
                 raise DatasetError(f"{key!r} was labelled anew meanwhile: look at it again")
+            before = None if decision is None else check_and_note(db, row, decision)
             state = set_state(db, row, VERDICT_EVENTS[verdict])
             for frame, file in (corrected or {}).items():
                 stamp, digest = (file.mark.stamp, file.mark.digest) if file.mark else (None, None)
@@ -60,6 +63,8 @@ class VerdictTable:
                 "UPDATE items SET verdict_time = ?, verdict_note = ? WHERE id = ?",
                 (time.time() if verdict else None, note if verdict else None, row["id"]),
             )
+            if decision is not None and before is not None:
+                record(db, row["id"], decision, before)
         return state
 
     def corrections(self, key: str) -> dict[int, CorrectionFile]:

@@ -38,6 +38,8 @@ def test_it_holds_the_packages_and_nothing_else(checkout, files):
     models = {str(path.relative_to(checkout)) for path in weights.rglob("*") if path.is_file()}
     words = {str(p.relative_to(checkout)) for p in checkout.glob("panoptic/benchmark/words/*.yaml")}
     assert len(words) == 3
+    page = {str(p.relative_to(checkout)) for p in checkout.glob("panoptic/app/static/*")}
+    assert {"index.html", "app.js", "style.css"} <= {Path(path).name for path in page}
     parts = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt")
     expected = {
         "panoptic_anything.py",
@@ -45,6 +47,8 @@ def test_it_holds_the_packages_and_nothing_else(checkout, files):
         *typed,
         *models,
         *words,
+        *page,
+        "panoptic/compose/quality.json",
         *(f"{INFO}/{part}" for part in parts),
     }
     assert files == expected

@@ -126,7 +126,7 @@ def test_the_demo_models_take_a_wide_picture_at_their_own_size():
     """What keeps 8,000 x 200 pixels quick: no model sees more of them than of a square."""
     pipeline = PanopticPipeline.from_pretrained("demo")
     seen = []
-    for model in (pipeline.things.model, pipeline.stuff.model.clip.vision_model):
+    for model in (pipeline.things.model.model.backbone, pipeline.stuff.model.clip.vision_model):
         model.register_forward_pre_hook(
             lambda _, args, kwargs: seen.append((*args, *kwargs.values())[0].shape[-2:]),
             with_kwargs=True,

@@ -71,3 +71,17 @@ def test_without_a_name_python_and_the_command_line_take_the_same_models(models_
     caplog.clear()
     PanopticPipeline.from_pretrained(models_folder)
     assert not [r for r in caplog.records if r.name == "panoptic"]
+
+
+def test_quantised_from_the_command_line_as_in_python(models_folder):
+    from detectors.int8_linear import Int8Linear
+    from panoptic.commands.recipe import recipe_for
+
+    options = ModelOptions(models=str(models_folder), device="cpu", quantise=True)
+    for pipeline in (
+        recipe_for(options)(),
+        PanopticPipeline.from_pretrained(models_folder, quantise=True),
+    ):
+        assert any(isinstance(part, Int8Linear) for part in pipeline.things.model.modules())
+        assert pipeline.loaded_with["quantise"] is True
+        assert pipeline.loaded_with["compile"] is False
