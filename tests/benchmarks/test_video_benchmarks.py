@@ -1,7 +1,9 @@
 import numpy as np
 
+from benchmarks import video_quality
 from benchmarks.lib.video_cuts import CutCount, carried, count_cuts
 from benchmarks.lib.video_methods import SWITCHES, ablations, matched_ids, renumbered, sessions
+from panoptic.measure.evaluate_video import evaluate_video
 from panoptic.settings.video import VideoSettings
 from tests.panoptic.video.frames import frame
 
@@ -47,3 +49,27 @@ def test_every_mechanism_is_switched_off_once_and_all_of_them_in_the_plain_way()
     ours, plain = sessions().values()
     assert ours == VideoSettings()
     assert not any(getattr(plain, switch) for switch in SWITCHES)
+
+
+def labelled_clips(method, *clips):
+    return [
+        video_quality.LabelledClip(
+            "seen", "move", method, evaluate_video(found, [HERE] * 3, name="clip"), CutCount(), 0.1
+        )
+        for found in clips
+    ]
+
+
+def test_a_plainer_method_that_is_better_beyond_noise_is_marked():
+    right, half, none = [HERE] * 3, [frame("1100 1100", CAT)] * 3, [frame("0000 0000", {})] * 3
+    ours = labelled_clips("ours", half, none, half)
+    worse = labelled_clips("worse", none, none, none)
+    better = labelled_clips("better", right, half, right)
+    found = video_quality.gathered([*ours, *worse, *better], ["ours", "worse", "better"])["all"]
+    assert "ours ahead" not in found["ours"]
+    assert found["worse"]["ours ahead"] > 0 > found["better"]["ours ahead"]
+    results = {"clips": 3, "frames": 3, "tables": {"all": found}}
+    rows = {line.split(" | ")[0]: line for line in video_quality.tables(results).splitlines()}
+    assert rows["| better"].endswith("** |")
+    assert not rows["| worse"].endswith("** |")
+    assert rows["| ours"].endswith("|  |")
