@@ -6,7 +6,8 @@ at its best. A regime's figure is the mean PQ of its pictures, or VPQ of its cli
 paired, and their noise is two standard errors over the pictures.
 
 Exits with 1 where ours is behind the best plain way of a regime by more than noise (and 0.15, which
-is none), where its mean lead is too small, or where tracked things are lost because the detector is silent.
+is none), where its mean lead is too small, or where tracked things are lost because the detector is
+silent.
 
 - ``--before FILE`` compares with an earlier run (its JSON), regime by regime.
 - ``--set KEY=VALUE`` measures other settings.
