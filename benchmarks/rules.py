@@ -191,8 +191,9 @@ def table(scores: Scores, before: Scores, worlds: Worlds, silent: Mapping[str, f
             f"A detector that is silent after the first frame, {SILENT_FRAMES} frames: of "
             f"{silent['things found at first']:.0f} things {silent['things lost']:.0f} lost. "
             f"VPQ with a detector that finds all {silent['every look']:.1f}, with one that finds "
-            f"each thing in 30 % of its looks {silent['30 % of looks']:.1f}; where the tracker errs "
-            f"as well, which looks put right, {silent['every look, the tracker errs']:.1f} and "
+            f"each thing in 30 % of its looks {silent['30 % of looks']:.1f}; where the tracker "
+            "errs as well, which looks put right, "
+            f"{silent['every look, the tracker errs']:.1f} and "
             f"{silent['30 % of looks, the tracker errs']:.1f}."
         )
     return "\n".join(lines)

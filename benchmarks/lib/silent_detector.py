@@ -27,6 +27,7 @@ STORIES = ("move", "behind-thing", "lookalikes-cross", "shake")
 """All things are there from the first frame on: what enters later a silent detector can't find."""
 _SURE = (0.5, 0.9)
 _LATEST = 5  # frames
+_PART = 0.2
 
 
 Changes = Mapping[str, Any]
@@ -62,7 +63,7 @@ def things_lost(
             last = max(f.index for f in frames if thing.id in {s.id for s in f.truth})
             # A label may miss a frame in which next to nothing shows.
             final = range(max(0, last - _LATEST), last + 1)
-            lost += all(_label_on(results[i], frames[i], thing.id) != id for i in final)
+            lost += not any(_is_held(results[i], frames[i], thing.id, id) for i in final)
     return found_first, lost
 
 
@@ -116,6 +117,12 @@ def _tracked(
     session = pipeline.video_session(asked(frames, demo_vocabulary(), 12, 0))
     results = labelled(session, (frame.image for frame in frames))
     return [replace(result.segmentation, image=None) for result in results]
+
+
+def _is_held(result: PanopticSegmentation, frame: TrueFrame, thing: int, id: int) -> bool:
+    """Whether a label still is on a true thing. The mask that it began with may be a part of it."""
+    there = frame.truth.ids == thing
+    return bool(there.any()) and float((result.ids[there] == id).mean()) >= _PART
 
 
 def _label_on(result: PanopticSegmentation, frame: TrueFrame, thing: int) -> int | None:
