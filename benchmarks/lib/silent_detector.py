@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.lib.artwork import PACKAGED
 from benchmarks.lib.regime_runs import vpq
 from benchmarks.standins.detector import DetectorErrors, StandinDetector
+from benchmarks.standins.masks import MaskErrors
 from benchmarks.standins.regimes import Regime
 from benchmarks.standins.tracker import TrackErrors
 from benchmarks.standins.truth import TrueFrame, Truths
@@ -54,7 +55,7 @@ def things_lost(
     for story in stories:
         frames = _clip(story, frames_a_clip)
         silent = DetectorErrors(silent_after=0, scores=_SURE)
-        results = _tracked(frames, silent, TrackErrors(), changes)
+        results = _tracked(frames, silent, TrackErrors(), changes, MaskErrors())
         for thing in frames[0].truth.things:
             id = _label_on(results[0], frames[0], thing.id)
             if id is None:
@@ -110,8 +111,12 @@ def _tracked(
     errors: DetectorErrors,
     tracks: TrackErrors,
     changes: Changes | None,
+    masks: MaskErrors | None = None,
 ) -> list[PanopticSegmentation]:
-    pipeline = Regime("silent", "demo clips", things=errors, tracks=tracks).pipeline(frames)
+    regime = Regime("silent", "demo clips", things=errors, tracks=tracks)
+    # A mask that never was of its thing can't be lost.
+    regime = regime if masks is None else replace(regime, masks=masks)
+    pipeline = regime.pipeline(frames)
     pipeline.settings = pipeline.settings.changed(changes or {})
     pipeline.things = FindsAllAtFirst(Truths(frames), errors, settings=pipeline.settings.detector)
     session = pipeline.video_session(asked(frames, demo_vocabulary(), 12, 0))
