@@ -139,7 +139,6 @@ def test_behind_the_best_plain_way_by_more_than_noise_is_missed():
     silent = {
         **{"things found at first": 7, "things lost": 1},
         **{"every look": 90.0, "30 % of looks": 88.0},
-        **{"every look, the tracker errs": 85.0, "30 % of looks, the tracker errs": 80.0},
     }
     missed = outcome({"good": ahead}, DRAWN, arguments(), {}, silent).missed
     assert [bound.value for bound in missed] == [1, 2.0]
