@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from panoptic.compose.candidates import Candidate
     from panoptic.settings.compose import MergeSettings
 
+_TIE = -0.01
+"""Logit from which stuff claims: where heat and mask are as sure as can be and contradict each
+other, 0 but for rounding, one of them says that it is there."""
+
 
 @dataclass(frozen=True)
 class RoundOutcome:
@@ -173,8 +177,9 @@ class Round:
 def _player(candidate: Candidate) -> Player:
     """Things claim with their scores, which are of one detector; stuff with its masks alone. A
     score of 0 is still a claim on what nobody else wants."""
-    weight = max(candidate.score, 1e-6) if candidate.is_thing else 1.0
-    return Player(candidate.mask_logits, weight)
+    if candidate.is_thing:
+        return Player(candidate.mask_logits, max(candidate.score, 1e-6))
+    return Player(candidate.mask_logits, 1.0, _TIE)
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from sam2core.bank_settings import PolicyName
 
 _SHARES = (
-    "cut_distance", "same_iou", "covered", "recognise", "min_area",
+    "cut_distance", "same_iou", "agree", "covered", "recognise", "min_area",
 )  # fmt: skip
 
 
@@ -44,6 +44,10 @@ class VideoSettings:
     same_iou: float = 0.25
     """Least IoU at which a tracked mask and a detected one of its category are one object. Masks of
     one object rarely agree less, those of neighbours rarely more."""
+    agree: float = 0.5
+    """Least IoU with what is followed at which a look's mask is prompted at once. One that agrees
+    less has to be found by two looks on end: masks leak or miss a part now and then, and what the
+    tracker holds is better than those."""
     covered: float = 0.6
     """A detection with more of its pixels on masks that are followed already is a part or a
     duplicate of these, not something new."""

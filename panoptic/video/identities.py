@@ -35,6 +35,8 @@ class Member:
     """How far it was to be trusted when it was last looked for."""
     unseen: float = 0.0
     doubted: float = 0.0
+    strayed: bool = False
+    """Whether the latest look that found it disagreed with what is followed."""
     doubled: float = 0.0
     """Seconds for which it had the very place of another one."""
     visible: bool = False

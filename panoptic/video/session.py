@@ -28,7 +28,7 @@ from prompts import Category, Vocabulary
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 
 class VideoSession:
@@ -155,11 +155,7 @@ class VideoSession:
         waiting = {m.id for m in self.roster if not m.confirmed}
         masks = self._masks(rgb)
         if first or cut or self._is_time_to_detect():
-            for id, elder in lasting_twins(masks, self.roster, self._clock, self.settings).items():
-                events.append(Event("retired", id, f"the same as {elder}"))
-                self.drop(id)
-            masks = self._masks(rgb)
-            self._detect(rgb, self._compose(masks, rgb), index, events)
+            self._detect(rgb, masks, index, events)
             masks = self._masks(rgb)
         shown, unshown = self._parted(masks)
         self.layers = shown
@@ -270,11 +266,9 @@ class VideoSession:
         looks = s.discovery or s.correction or s.reanchor
         return looks and self._clock.is_due(s.detect_every)
 
-    def _detect(
-        self, image: np.ndarray, tracked: PanopticSegmentation, index: int, events: list[Event]
-    ) -> None:
+    def _detect(self, image: np.ndarray, masks: Layers, index: int, events: list[Event]) -> None:
         """Look for the words, and prompt the tracker with what is new, found again or wrong."""
-        waited = self._clock.since_look
+        tracked, waited = self._compose(masks, image), self._clock.since_look
         self._clock.look()
         found = self.pipeline.segment(image, self.vocabulary)
         detected = DetectionPass(self.roster, self.vocabulary, self.settings, index, waited)
@@ -286,6 +280,10 @@ class VideoSession:
         for id in detected.anew & set(self.tracker.object_ids):
             self.tracker.remove(id)
         self._prompt(detected.prompts, tracked, detected.refreshed)
+        same = lasting_twins(masks, self.roster, detected.shown, waited, self.settings)
+        for id, elder in same.items():
+            events.append(Event("retired", id, f"the same as {elder}"))
+            self.drop(id)
 
     def _prompt(
         self, masks: dict[int, np.ndarray], tracked: PanopticSegmentation, refreshed: set[int]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from panoptic.settings.video import VideoSettings
-from panoptic.video.clock import Clock
 from panoptic.video.identities import Roster
 from panoptic.video.mask_layers import Layers
 
@@ -39,13 +40,21 @@ def twins(masks: Layers, roster: Roster) -> dict[int, int]:
 
 
 def lasting_twins(
-    masks: Layers, roster: Roster, clock: Clock, settings: VideoSettings
+    masks: Layers, roster: Roster, found: Collection[int], waited: float, settings: VideoSettings
 ) -> dict[int, int]:
-    """Those that were twins at looks on end for ``settings.doubt_for`` seconds, this one among
-    them."""
-    found = twins(masks, roster) if settings.correction else {}
+    """Those of which looks on end for ``settings.doubt_for`` seconds found one thing in the place
+    of two, a look that comes ``waited`` seconds after the one before among them.
+
+    ``masks`` are what that look saw, and ``found`` the members that it found. One that finds
+    neither says nothing, one that finds both that they are two.
+    """
+    pairs = twins(masks, roster) if settings.correction else {}
     for member in roster:
-        member.doubled = member.doubled + clock.since_look if member.id in found else 0.0
+        pair = {member.id, pairs.get(member.id)}
+        if member.id not in pairs or pair <= set(found):
+            member.doubled = 0.0
+        elif pair & set(found):
+            member.doubled += waited
     return {
-        id: elder for id, elder in found.items() if roster.live[id].doubled >= settings.doubt_for
+        id: elder for id, elder in pairs.items() if roster.live[id].doubled >= settings.doubt_for
     }

@@ -90,6 +90,22 @@ def test_what_was_found_is_prompted_on_top_of_what_is_remembered(found):
         assert np.array_equal(mask, there.ids == id)
 
 
+@pytest.mark.parametrize(
+    ("found", "id", "looks"),
+    [("110022", 1, 1), ("100022", 1, 2), ("111112", 2, 1), ("011111 000002", 2, 2)],
+)
+def test_a_mask_that_agrees_by_less_than_half_has_to_be_found_twice(found, id, looks):
+    tracked = CAT_AND_SKY if " " not in found else frame("111122 000022", {1: CAT, 2: SKY})
+    there = frame(found, {1: CAT, 2: SKY})
+    roster = followed()
+    for number in range(1, looks + 1):
+        assert (id in looked(tracked, there, roster=roster).prompts) == (number == looks)
+    # What agrees in between was no error.
+    if looks == 2:
+        looked(tracked, tracked, roster=roster)
+        assert id not in looked(tracked, there, roster=roster).prompts
+
+
 def test_without_correction_things_stay_as_they_are_followed_and_without_reanchor_stuff_does():
     there = frame("110022", {1: CAT, 2: SKY})
     assert set(looked(CAT_AND_SKY, there, VideoSettings(correction=False)).prompts) == {2}
@@ -98,7 +114,7 @@ def test_without_correction_things_stay_as_they_are_followed_and_without_reancho
 
 def test_stuff_that_was_something_else_forgets_what_it_saw():
     tracked = frame("122222 222222", {1: CAT, 2: SKY})
-    look = looked(tracked, frame("133333 333332", {1: CAT, 3: GRASS, 2: SKY}))
-    assert look.anew == {2}
+    look = looked(tracked, frame("133333 333332", {1: CAT, 3: GRASS, 2: SKY}), looks=2)
+    assert 2 in look.anew
     assert set(look.prompts) == {1, 2, 3}
     assert np.array_equal(look.prompts[2], frame("000000 000002", {2: SKY}).ids == 2)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from panoptic.settings.video import VideoSettings
-from panoptic.video.clock import Clock
 from panoptic.video.identities import Roster
 from panoptic.video.mask_layers import Layer, Layers
 from panoptic.video.twins import lasting_twins, twins
@@ -50,16 +49,28 @@ def test_stuff_and_what_is_out_of_sight_or_not_confirmed_has_no_twin():
     assert twins(here, waiting) == {}
 
 
-def test_only_what_lasts_is_one():
-    members, clock = roster(0, 5), Clock()
-    settings = VideoSettings(doubt_for=1.0)
-    here, apart = masks(_1=(0, 10), _2=(0, 10)), masks(_1=(0, 10), _2=(10, 20))
-    told = []
-    for seen in (here, here, apart, here, here, here):
-        clock.tick(None)
-        clock.since_look = 0.4
-        told.append(lasting_twins(seen, members, clock, settings))
-    assert told == [{}, {}, {}, {}, {}, {2: 1}]
+HERE, APART = masks(_1=(0, 10), _2=(0, 10)), masks(_1=(0, 10), _2=(10, 20))
+ONE, OTHER, BOTH, NEITHER = {1}, {2}, {1, 2}, set()
+
+
+@pytest.mark.parametrize(
+    ("looks", "dropped"),
+    [
+        ([(HERE, ONE), (HERE, OTHER), (HERE, ONE)], True),
+        ([(HERE, ONE), (HERE, ONE)], False),
+        ([(HERE, ONE), (HERE, ONE), (APART, BOTH), (HERE, ONE)], False),
+        ([(HERE, ONE), (HERE, ONE), (HERE, BOTH), (HERE, ONE)], False),
+        ([(HERE, ONE), (HERE, NEITHER), (HERE, NEITHER), (HERE, ONE), (HERE, ONE)], True),
+        ([(HERE, NEITHER)] * 9, False),
+    ],
+)
+def test_two_are_one_if_looks_on_end_find_one(looks, dropped):
+    members, settings = roster(0, 5), VideoSettings(doubt_for=1.0)
+    told = [lasting_twins(seen, members, found, 0.4, settings) for seen, found in looks]
+    assert told == [{}] * (len(looks) - 1) + [{2: 1} if dropped else {}]
+
+
+def test_without_correction_nobody_is_dropped():
+    members = roster(0, 5)
     members.live[2].doubled = 9.0
-    off = VideoSettings(correction=False)
-    assert lasting_twins(here, members, clock, off) == {}
+    assert lasting_twins(HERE, members, ONE, 0.4, VideoSettings(correction=False)) == {}
