@@ -52,7 +52,7 @@ Times = dict[str, list[float]]
 
 def computing(pipeline: PanopticPipeline, picture: np.ndarray, count: int) -> Times:
     """Processor seconds of every level, up to the JSON that the page is sent."""
-    from panoptic.app.drawn import label_of
+    from panoptic.explore.drawn import label_of
 
     vocabulary = demo_vocabulary()
     explorer = Explorer(pipeline, picture)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from panoptic.app.drawn import color_of, jpeg, label_of, words_of
 from panoptic.app.given import Given
 from panoptic.app.models import Models
 from panoptic.app.requests import field, mapping, numbers, optional
@@ -20,6 +19,7 @@ from panoptic.dataset.review_queue import ReviewFilter, review_counts, review_qu
 from panoptic.dataset.store import MANIFEST, DatasetStore
 from panoptic.dataset.video_corrections import VIDEO_EDITS, VideoCorrections
 from panoptic.dataset.video_timeline import timeline_of
+from panoptic.explore.drawn import color_of, jpeg, label_of, words_of
 from panoptic.results.labelled import LabelledItem, Verdict
 
 _LISTED = 60

@@ -35,7 +35,7 @@ def build(bench: Workbench, token: str) -> ASGIApp:
     """The application below ``/TOKEN/``."""
     routes = [
         Route("/", _page),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", StaticFiles(directory=STATIC, packages=[("panoptic.explore", "static")])),
         Route("/bring", _bringing(bench), methods=["POST"]),
         *(Route(f"/{name}", _asking(answer), methods=["POST"]) for name, answer in bench.asks()),
         *(Route(f"/{name}", _showing(answer)) for name, answer in bench.pictures()),

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from panoptic.app.drawn import color_of
 from panoptic.app.given import Given
 from panoptic.dataset.sheet_numbers import SheetNumbers, sheet_numbers
 from panoptic.dataset.store import MANIFEST, DatasetStore
+from panoptic.explore.drawn import color_of
 from panoptic.measure.confusion import NOTHING
 from panoptic.show import charts
 

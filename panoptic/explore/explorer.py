@@ -74,6 +74,11 @@ class Explorer:
             self._pipeline.settings = settings
             return self._trace(vocabulary, settings)
 
+    @property
+    def settings(self) -> Settings:
+        """The pipeline's, from which changes go out."""
+        return self._given
+
     def levels(self) -> tuple[Level, ...]:
         """All levels that can be tried, with the pipeline's values."""
         return levels_of(self._given)
