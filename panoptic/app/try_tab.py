@@ -15,12 +15,12 @@ from panoptic.app.drawn import jpeg, label_of, words_of
 from panoptic.app.given import Given
 from panoptic.app.labelling import Labelling
 from panoptic.app.models import Models
-from panoptic.app.requests import field, mapping, optional
 from panoptic.compose.trace import Trace
 from panoptic.explore import Explorer, Level, levels_of
 from panoptic.io.picture_settings import PictureSettings
 from panoptic.settings.keys import in_words
 from panoptic.show.explanation_sheet import panels
+from panoptic.web.requests import field, mapping, optional
 from prompts import Vocabulary
 
 _OPEN = 3
