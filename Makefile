@@ -72,7 +72,7 @@ test-ray: $(VENV)/.ready-test
 # The tools that exports are for bring old versions of numpy and others: they have an environment of
 # their own, which sees the packages of the first.
 test-formats: .formats/.ready
-	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/formats
+	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/formats tests/panoptic/serve/test_label_studio_sdk.py
 
 PACKAGES := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.lib.app_process import running
 from docsite.browser import chromium
 from docsite.pictures import FOLDER, SIZE
 from panoptic import PanopticPipeline, Vocabulary
@@ -36,30 +33,18 @@ def main(folder: Path = FOLDER) -> None:
         pipeline = PanopticPipeline.from_pretrained("demo")
         words = Vocabulary.parse(f"{THINGS}; {STUFF}")
         pipeline.label_dataset("photos", words, "out", progress=False)
-        with running() as address, chromium() as browser:
+        asked = ("--models", "demo", "--things", THINGS, "--stuff", STUFF)
+        with running("out", *asked) as app, chromium() as browser:
             page = browser.new_page(viewport={"width": 1240, "height": 760})
-            page.goto(f"{address}#try")
+            page.goto(f"{app.address}#try")
             page.wait_for_selector("#try-segments li[data-id]")
             page.screenshot(path=folder / "app-try.jpg", quality=80, type="jpeg")
-            page.goto(f"{address}#review")
+            page.goto(f"{app.address}#review")
             page.reload()
             page.wait_for_selector("#review-segments li[data-id]")
             page.keyboard.press("Tab")
             page.wait_for_timeout(500)  # until the chosen segment is drawn
             page.screenshot(path=folder / "app-review.jpg", quality=80, type="jpeg")
-
-
-@contextmanager
-def running() -> Iterator[str]:
-    """The app on the data set, and its address."""
-    command = [sys.executable, "-m", "panoptic.cli", "app", "out", "--models", "demo"]
-    words = ["--things", THINGS, "--stuff", STUFF, "--no-browser"]
-    with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True) as app:
-        try:
-            assert app.stdout is not None
-            yield app.stdout.readline().removeprefix("panoptic app: ").strip()
-        finally:
-            app.terminate()
 
 
 if __name__ == "__main__":

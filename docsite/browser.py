@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from benchmarks.lib.app_process import BROWSERS, find_browser, launch
 
 
 @contextmanager
@@ -16,13 +14,12 @@ def chromium() -> Iterator[Any]:
     """The browser. ``FileNotFoundError`` where there is none."""
     from playwright.sync_api import sync_playwright
 
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = find_browser()
     if path is None:
-        raise FileNotFoundError("no browser: install Debian's chromium, or name one in CHROMIUM")
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=path, args=["--no-sandbox"] if root else []
+        raise FileNotFoundError(
+            f"no browser: install Debian's chromium, or name one in CHROMIUM ({BROWSERS})"
         )
+    with sync_playwright() as started:
+        browser = launch(started, path)
         yield browser
         browser.close()

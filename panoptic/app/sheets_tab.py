@@ -140,6 +140,11 @@ def _sheet(title: str, told: str, svg: str) -> dict[str, str]:
 def _told(numbers: SheetNumbers) -> str:
     by = "the ground truth" if numbers.report is not None else "what was accepted and corrected"
     judged = f"{numbers.judged} pictures or frames are compared with {by}. "
+    if not numbers.judged and numbers.report is None:
+        judged = (
+            "Nothing is accepted or corrected yet. What is stands for the truth here: by it the "
+            "quality and the words are compared (or by --truth FILE). "
+        )
     return judged + " ".join(f"{note}." for note in numbers.notes)
 
 

@@ -14,13 +14,13 @@ from PIL import Image
 from panoptic.app.given import Given
 from panoptic.app.labelling import Labelling
 from panoptic.app.models import Models
-from panoptic.app.requests import field, mapping, optional
 from panoptic.explore import Explorer
 from panoptic.explore.drawn import jpeg, label_of, words_of
 from panoptic.explore.levels import left_out, levels_for_page
 from panoptic.explore.words import typed
 from panoptic.io.picture_settings import PictureSettings
 from panoptic.show.explanation_sheet import panels
+from panoptic.web.requests import field, mapping, optional
 from prompts import Vocabulary
 
 _OPEN = 3

@@ -28,7 +28,7 @@ GROUPS = ("detector", "stuff", "regions", "sampling", "stuff_masks", "merge", "a
 ALONE = ("seed", "fill_unknown", "region_side")
 """The settings outside of groups that do."""
 
-_OF_WORDS = ("regions", "stuff masks")
+_OF_WORDS = ("likeliest", "points", "margins", "regions", "leads", "stuff masks")
 """Stages that heatmaps come into."""
 
 
