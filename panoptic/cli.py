@@ -25,6 +25,7 @@ from panoptic.commands import (
     models,
     report,
     review,
+    serve,
     settings,
     video,
 )
@@ -33,7 +34,7 @@ from panoptic.commands.command import report as tell
 from panoptic_anything import NAME, __version__
 
 COMMANDS = (
-    *(image, video, dataset, app, report, review, export, demo),
+    *(image, video, dataset, app, serve, report, review, export, demo),
     *(evaluate, benchmark, models, settings),
 )
 VERSION = Annotated[bool, typer.Option("--version", help="Print the version and leave.")]

@@ -57,3 +57,10 @@ class NothingExported(OutputError):
 
 class TooManyErrors(DatasetError):
     """More items are broken than were allowed to be."""
+
+
+def no_memory(error: Exception) -> bool:
+    """Whether memory ran out; torch says so in a RuntimeError, one way for the CPU, another for
+    GPUs."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text

@@ -258,7 +258,9 @@ class ImagePipeline:
             )
         levels = settings.regions, settings.sampling, settings.merge.named_twice, settings.seed
         where = (boxes.xyxy.tobytes(), settings.region_side, *levels)
-        regions = keep("regions", where, lambda: stuff_regions(thing_masks, heatmaps, settings))
+        regions = keep(
+            "regions", where, lambda: stuff_regions(thing_masks, heatmaps, settings, keep)
+        )
         stuff = keep(
             "stuff masks",
             (*where, settings.stuff_masks),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from prompts import Vocabulary
 if TYPE_CHECKING:
     from panoptic.dataset.engines.local import Engine
     from panoptic.dataset.resumable_labelling import DatasetRun
+    from panoptic.explore.widget import ExplorerWidget
+    from panoptic.io.images import ImageLike
     from panoptic.io.progress import Progress
     from panoptic.io.sources import SourceLike
     from panoptic.results.frame import PanopticFrame
@@ -25,6 +27,23 @@ class PanopticPipeline(ImagePipeline):
     """Zero-shot panoptic labelling by composition: :class:`ImagePipeline`, and what video and
     data sets do with one. The methods here are doors; the work is in the rooms they name.
     """
+
+    def explore(
+        self,
+        image: ImageLike,
+        vocabulary: Vocabulary | None = None,
+        levels: Mapping[str, Any] | None = None,
+    ) -> ExplorerWidget:
+        """A widget for notebooks: words and levels tried on one picture, quickly.
+
+        Boxes, heatmaps and the embedding are kept, and only what depends on a change is done again.
+        ``widget.result`` is the label that is shown, ``widget.vocabulary`` and ``widget.levels``
+        what it was made with; ``levels`` are settings by key to begin with. This pipeline isn't
+        changed. ``ModuleNotFoundError`` without the extra ``notebook``.
+        """
+        from panoptic.explore.widget import explore
+
+        return explore(self, image, vocabulary, levels)
 
     def label_dataset(
         self,

@@ -10,13 +10,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from panoptic.web.hosts import host_of, is_loopback, is_of_another_site
+
 HEADERS = {
     # The page may load from here alone; pictures also from what it drew itself.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -58,23 +58,11 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if _name_of(host) not in LOOPBACK:
+        if not is_loopback(host_of(headers)):
             return "panoptic app answers to localhost alone"
         first = scope["path"].split("/")[1] if scope["path"].startswith("/") else ""
         if not secrets.compare_digest(first.encode(), self._token.encode()):
             return "open the address that panoptic app printed: it has a token in it"
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            return "panoptic app answers to its own page alone"
-        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        if is_of_another_site(headers):
             return "panoptic app answers to its own page alone"
         return None
-
-
-def _name_of(host: str) -> str:
-    """A ``Host`` without its port."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""

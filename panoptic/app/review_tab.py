@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from panoptic.app.drawn import color_of, jpeg, label_of, words_of
 from panoptic.app.given import Given
 from panoptic.app.models import Models
-from panoptic.app.requests import field, mapping, numbers, optional
 from panoptic.dataset.decisions import Decided, Decision
 from panoptic.dataset.hand_corrections import HandCorrections, label_before
 from panoptic.dataset.review import worst_segments
@@ -20,7 +18,9 @@ from panoptic.dataset.review_queue import ReviewFilter, review_counts, review_qu
 from panoptic.dataset.store import MANIFEST, DatasetStore
 from panoptic.dataset.video_corrections import VIDEO_EDITS, VideoCorrections
 from panoptic.dataset.video_timeline import timeline_of
+from panoptic.explore.drawn import color_of, jpeg, label_of, words_of
 from panoptic.results.labelled import LabelledItem, Verdict
+from panoptic.web.requests import field, mapping, numbers, optional
 
 _LISTED = 60
 """Labels that are listed at a time."""

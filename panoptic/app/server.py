@@ -35,28 +35,12 @@ def build(bench: Workbench, token: str) -> ASGIApp:
     """The application below ``/TOKEN/``."""
     routes = [
         Route("/", _page),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", StaticFiles(directory=STATIC, packages=[("panoptic.explore", "static")])),
         Route("/bring", _bringing(bench), methods=["POST"]),
         *(Route(f"/{name}", _asking(answer), methods=["POST"]) for name, answer in bench.asks()),
         *(Route(f"/{name}", _showing(answer)) for name, answer in bench.pictures()),
     ]
     return Guard(Starlette(routes=routes), token)
-
-
-def listen(port: int) -> socket.socket:
-    """A socket on this machine's own address; 0 takes a free port. ``ValueError`` if it's taken."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("127.0.0.1", port))
-        listening.listen()  # who comes before the server is up waits
-    except OSError as error:
-        listening.close()
-        raise ValueError(
-            f"port {port} can't be had ({error.strerror}): is another app running? --port 0 takes "
-            "a free one"
-        ) from error
-    return listening
 
 
 def serve(bench: Workbench, token: str, listening: socket.socket) -> None:

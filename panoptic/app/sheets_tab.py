@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from panoptic.app.drawn import color_of
 from panoptic.app.given import Given
 from panoptic.dataset.sheet_numbers import SheetNumbers, sheet_numbers
 from panoptic.dataset.store import MANIFEST, DatasetStore
+from panoptic.explore.drawn import color_of
 from panoptic.measure.confusion import NOTHING
 from panoptic.show import charts
 
@@ -140,6 +140,11 @@ def _sheet(title: str, told: str, svg: str) -> dict[str, str]:
 def _told(numbers: SheetNumbers) -> str:
     by = "the ground truth" if numbers.report is not None else "what was accepted and corrected"
     judged = f"{numbers.judged} pictures or frames are compared with {by}. "
+    if not numbers.judged and numbers.report is None:
+        judged = (
+            "Nothing is accepted or corrected yet. What is stands for the truth here: by it the "
+            "quality and the words are compared (or by --truth FILE). "
+        )
     return judged + " ".join(f"{note}." for note in numbers.notes)
 
 

@@ -11,31 +11,20 @@ from typing import Any
 
 from PIL import Image
 
-from panoptic.app.drawn import jpeg, label_of, words_of
 from panoptic.app.given import Given
 from panoptic.app.labelling import Labelling
 from panoptic.app.models import Models
-from panoptic.app.requests import field, mapping, optional
-from panoptic.compose.trace import Trace
-from panoptic.explore import Explorer, Level, levels_of
+from panoptic.explore import Explorer
+from panoptic.explore.drawn import jpeg, label_of, words_of
+from panoptic.explore.levels import left_out, levels_for_page
+from panoptic.explore.words import typed
 from panoptic.io.picture_settings import PictureSettings
-from panoptic.settings.keys import in_words
 from panoptic.show.explanation_sheet import panels
+from panoptic.web.requests import field, mapping, optional
 from prompts import Vocabulary
 
 _OPEN = 3
 """Pictures whose boxes, heatmaps and embeddings are kept, the latest."""
-MAIN = (
-    "detector.box_threshold",
-    "detector.text_threshold",
-    "regions.background",
-    "regions.min_area",
-    "stuff_masks.min_agreement",
-    "merge.min_visible",
-    "merge.min_stuff_area",
-    "merge.inside_share",
-)
-"""The levels that come first: those that most is won by."""
 
 
 class TryTab:
@@ -68,7 +57,7 @@ class TryTab:
         return {
             "things": [c.name for c in self._words.things] if self._words else [],
             "stuff": [c.name for c in self._words.stuff] if self._words else [],
-            "levels": [_level(level) for level in levels_of(pipeline.settings)],
+            "levels": levels_for_page(pipeline.settings),
         }
 
     def picture(self, asked: Mapping[str, Any]) -> bytes:
@@ -92,7 +81,7 @@ class TryTab:
             "words": words_of(vocabulary),
             "boxes": len(trace.boxes),
             "regions": len(trace.regions),
-            "lost": _lost(trace),
+            "lost": left_out(trace),
         }
 
     def explain(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,17 +107,7 @@ class TryTab:
         return {"command": command.text, "job": self._labelling.state()}
 
     def _vocabulary(self, asked: Mapping[str, Any]) -> Vocabulary:
-        """The words that were typed. Those that the app was started with keep their synonyms."""
-        things, stuff = field(asked, "things", str, ""), field(asked, "stuff", str, "")
-        typed = Vocabulary.parse(f"{things.replace(';', ',')}; {stuff.replace(';', ',')}")
-        if self._words is None:
-            return typed
-        known = {(c.name, c.is_thing): c.synonyms for c in self._words if c.synonyms}
-        named = {
-            kind: {c.name: known.get((c.name, c.is_thing), ()) for c in typed if c.is_thing is kind}
-            for kind in (True, False)
-        }
-        return Vocabulary(named[True], named[False])
+        return typed(field(asked, "things", str, ""), field(asked, "stuff", str, ""), self._words)
 
     def _explorer(self, asked: Mapping[str, Any]) -> Explorer:
         models = self._models.choice(optional(asked, "models", str)).name
@@ -143,25 +122,6 @@ class TryTab:
             while len(self._open) > _OPEN:
                 self._open.pop(next(iter(self._open)))
         return explorer
-
-
-def _level(level: Level) -> dict[str, Any]:
-    return {
-        "key": level.key,
-        "value": level.value,
-        "kind": in_words(level.kind),
-        "reason": level.reason,
-        "main": level.key in MAIN,
-    }
-
-
-def _lost(trace: Trace) -> list[str]:
-    """What was found and isn't in the label, and why."""
-    return [
-        f"{candidate.category.name}: {fate.reason}"
-        for candidate, fate in zip(trace.candidates, trace.report.fates, strict=True)
-        if fate.segment_id is None and candidate.category is not None
-    ]
 
 
 def _inline(picture: Image.Image) -> str:

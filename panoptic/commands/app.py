@@ -70,7 +70,8 @@ def run(
     """Try words and levels on pictures, review labels and correct them, on a page."""
     token = secrets.token_urlsafe(24) if token is None else _checked(token)
     try:
-        from panoptic.app.server import listen, serve
+        from panoptic.app.server import serve
+        from panoptic.web.listening import listen
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("starlette", "uvicorn"):
             raise

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from panoptic.commands.terminal import hide_advice
+from panoptic.errors import no_memory
 from panoptic.io.terminal_text import harmless, harmless_output
 
 Run = Callable[..., int]
@@ -109,13 +110,6 @@ def _with_exit_code(command: str, run: Run) -> Run:
         _keyword("traceback", TRACEBACK, False),
     ]
     return _signed(guarded, parameters)
-
-
-def no_memory(error: Exception) -> bool:
-    """Whether memory ran out; torch says so in a RuntimeError, one way for the CPU, another for
-    GPUs."""
-    text = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
 
 
 def _first_line(error: Exception) -> str:

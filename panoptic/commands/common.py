@@ -39,16 +39,15 @@ def read_words(words: WordOptions, models: ModelOptions | None = None) -> Vocabu
             if ";" in (getattr(words, name) or ""):
                 raise ValueError(f"--{name} takes names with commas between them, and no ';'")
         vocabulary = Vocabulary.parse(f"{words.things or ''}; {words.stuff or ''}")
-    if (
-        models is not None
-        and models.models == "demo"
-        and not (models.things_model or models.stuff_model)
-    ):
-        _check_demo_words(vocabulary)
+    if models is not None:
+        check_demo_words(vocabulary, models)
     return vocabulary
 
 
-def _check_demo_words(vocabulary: Vocabulary) -> None:
+def check_demo_words(vocabulary: Vocabulary, models: ModelOptions) -> None:
+    """Raises ``ValueError`` for words that the demo models, if these are asked for, can't know."""
+    if models.models != "demo" or models.things_model or models.stuff_model:
+        return
     from panoptic.demo.artwork import THING_NAMES
     from panoptic.demo.textures import STUFF_NAMES
 

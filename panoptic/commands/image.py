@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from panoptic.commands.command import LESS_MEMORY, add, no_memory
+from panoptic.commands.command import LESS_MEMORY, add
 from panoptic.commands.common import changes_of_settings, load_pipeline, read_words
 from panoptic.commands.named_pictures import NamedPicture, named_pictures
 from panoptic.commands.options import ModelOptions, Overwrite, SettingOptions, WordOptions
 from panoptic.commands.terminal import show
+from panoptic.errors import no_memory
 from panoptic.io.files import write_png
 from panoptic.io.output_folder import OutputFolder, output_folder
 from panoptic.io.progress import ProgressBar

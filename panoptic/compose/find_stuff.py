@@ -10,12 +10,12 @@ import numpy as np
 
 from detectors.base import Heatmaps
 from panoptic.compose.candidates import Candidate, region_margins, stuff_candidates
-from panoptic.compose.kept_stages import Keep
+from panoptic.compose.kept_stages import Keep, anew
 from panoptic.compose.named_twice import named_twice
-from panoptic.compose.stuff_masks import StuffMask, choose_stuff_masks
+from panoptic.compose.stuff_masks import StuffMask, choose_stuff_masks, word_leads
 from panoptic.settings.tree import Settings
 from prompts import Vocabulary
-from prompts.regions import Region, find_regions
+from prompts.regions import LikeliestWords, Region, find_regions
 from prompts.sampling import sample_prompts
 from prompts.spatial import Prompt
 from sam2core import ImageMasks, Segmenter
@@ -46,7 +46,7 @@ class FoundStuff:
 
 
 def stuff_regions(
-    thing_masks: ImageMasks | None, heatmaps: Heatmaps, settings: Settings
+    thing_masks: ImageMasks | None, heatmaps: Heatmaps, settings: Settings, keep: Keep = anew
 ) -> StuffRegions:
     """The regions of the stuff words, without the things."""
     # Everything about regions happens at the size of the heatmaps.
@@ -58,9 +58,22 @@ def stuff_regions(
     for number, mask in enumerate(small):
         if number not in are_stuff:
             covered |= mask
-    regions = find_regions(heatmaps.probabilities, heatmaps.category_ids, covered, settings.regions)
-    prompt = sample_prompts(regions, settings.sampling, settings.seed)
-    margins = region_margins(regions, heatmaps, background)
+    likeliest = None
+    if len(heatmaps):
+        likeliest = keep("likeliest", (size,), lambda: LikeliestWords.of(heatmaps.probabilities))
+    regions = find_regions(
+        heatmaps.probabilities, heatmaps.category_ids, covered, settings.regions, likeliest
+    )
+    # Other levels often leave the same regions.
+    areas = (size, *((region.category_id, region.mask.tobytes()) for region in regions))
+    prompt = keep(
+        "points",
+        (areas, settings.sampling, settings.seed),
+        lambda: sample_prompts(regions, settings.sampling, settings.seed),
+    )
+    margins = keep(
+        "margins", (areas, background), lambda: region_margins(regions, heatmaps, background)
+    )
     return StuffRegions(are_stuff, covered, regions, prompt, tuple(margins))
 
 
@@ -77,7 +90,7 @@ def find_stuff(
     if not asked.regions:
         return FoundStuff((), ())
     height, width = encoded.size
-    rows, columns = asked.covered.shape
+    size = rows, columns = asked.covered.shape
     scale = np.array([width / columns, height / rows], np.float32)
     points = (asked.prompt.points_nk2 + 0.5) * scale - 0.5
     points = np.clip(points, 0, [width - 1, height - 1])
@@ -88,6 +101,10 @@ def find_stuff(
         lambda: segmenter.segment(points, labels, multimask=True, image=encoded),
     )
     background = settings.regions.background
-    masks = choose_stuff_masks(asked.regions, answers, heatmaps, background, settings.stuff_masks)
+    grid = (answers.logits.shape[2], answers.logits.shape[3])
+    leads = keep("leads", (background, size, grid), lambda: word_leads(heatmaps, background, grid))
+    masks = choose_stuff_masks(
+        asked.regions, answers, heatmaps, background, settings.stuff_masks, leads
+    )
     candidates = stuff_candidates(masks, asked.margins, vocabulary)
     return FoundStuff(tuple(masks), tuple(candidates))

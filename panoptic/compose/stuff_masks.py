@@ -46,17 +46,20 @@ def choose_stuff_masks(
     heatmaps: Heatmaps,
     background: float,
     settings: StuffMaskSettings | None = None,
+    leads: np.ndarray | None = None,
 ) -> list[StuffMask]:
     """Of the masks that SAM 2 gave for each region the one that agrees with it best, and the heat.
 
     ``answers`` has a row a region; ``background`` is the probability below which no word is meant.
-    Masks have the resolution of SAM 2's logits.
+    Masks have the resolution of SAM 2's logits. ``leads`` are ``word_leads`` at that, where they
+    are known already.
     """
     settings = settings or StuffMaskSettings()
     if not regions:
         return []
     size = (answers.logits.shape[2], answers.logits.shape[3])
-    margins = _margins(heatmaps, background, size)
+    if leads is None:
+        leads = word_leads(heatmaps, background, size)
     row_of = {int(category_id): i for i, category_id in enumerate(heatmaps.category_ids)}
     stability = answers.stability().cpu().numpy()
     chosen = []
@@ -65,7 +68,7 @@ def choose_stuff_masks(
         wanted = _shrunk(region.mask, size) > 0.5
         scores = [mask_agreement(mask > 0, wanted) for mask in logits]
         best = int(np.argmax(scores))
-        heat = margins[row_of[region.category_id]].clip(-settings.bound, settings.bound)
+        heat = leads[row_of[region.category_id]].clip(-settings.bound, settings.bound)
         if scores[best] >= settings.min_agreement:
             fused = logits[best].clip(-settings.bound, settings.bound) + heat
             signals = float(answers.iou[i, best]), float(stability[i, best])
@@ -77,8 +80,11 @@ def choose_stuff_masks(
     return chosen
 
 
-def _margins(heatmaps: Heatmaps, background: float, size: tuple[int, int]) -> np.ndarray:
-    """By how much each word's log-odds lead its best rival's, or the background's: (K, h, w)."""
+def word_leads(heatmaps: Heatmaps, background: float, size: tuple[int, int]) -> np.ndarray:
+    """By how much each word's log-odds lead its best rival's, or the background's: (K, h, w).
+
+    ``background`` is the probability below which no word is meant, ``size`` (h, w).
+    """
     small = np.stack([_shrunk(heat, size) for heat in heatmaps.probabilities])
     odds = _log_odds(small)
     best = odds.argmax(0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from panoptic.formats.coco_panoptic import segments_info
+from panoptic.formats.coco_documents import segments_info
 from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.image_ids import ImageIds, image_entry
 from panoptic.formats.writers import JsonLists, close_coco

@@ -27,6 +27,14 @@ from panoptic.formats.coco_checks import (
     flag,
     png_folder_of,
 )
+from panoptic.formats.coco_documents import (
+    annotation_of,
+    categories_of,
+    content_of,
+    document_of,
+    image_of,
+    segments_info,
+)
 from panoptic.formats.exporter import ExportItem, PictureSink
 from panoptic.formats.image_ids import ImageIds, image_entry
 from panoptic.formats.writers import JsonLists, close_coco
@@ -56,34 +64,6 @@ def read_ids(path: Path) -> np.ndarray:
 def write_ids(path: Path, ids: np.ndarray) -> None:
     """Writes an id map (H, W) as the PNG of the format. The file appears whole or not at all."""
     write_png(path, Image.fromarray(ids_to_rgb(ids)))
-
-
-def segments_info(result: PanopticSegmentation) -> list[dict[str, Any]]:
-    """The segments in the words of the format; ``bbox`` is x, y, width, height."""
-    described = []
-    for s in result.segments:
-        x0, y0, x1, y1 = s.box
-        info = {
-            "id": s.id,
-            "category_id": s.category_id,
-            "area": s.area,
-            "bbox": [x0, y0, x1 - x0, y1 - y0],
-            "iscrowd": int(s.is_crowd),
-            "score": s.score,
-        }
-        if s.quality is not None:
-            info["quality"] = s.quality
-        described.append(info)
-    return described
-
-
-def categories_of(segments: Iterable[Segment]) -> list[dict[str, Any]]:
-    """The categories that occur, in the words of the format, by id."""
-    found = {s.category_id: s for s in segments}
-    return [
-        {"id": int(i), "name": found[i].category, "isthing": int(found[i].is_thing)}
-        for i in sorted(found)
-    ]
 
 
 class CocoPanopticWriter:
@@ -138,15 +118,15 @@ class CocoPanopticWriter:
         self._png_names.add(stem.casefold())
         png = f"{stem}.png"
         write_ids(self._place(self.png_folder / png), result.ids)
-        self._images.append(_image(result, file_name, image_id))
-        self._annotations.append(_annotation(result, png, image_id))
+        self._images.append(image_of(result, file_name, image_id))
+        self._annotations.append(annotation_of(result, png, image_id))
         return self.png_folder / png
 
     def close(self) -> Path:
         """Writes the JSON and returns its path."""
         self.png_folder.mkdir(parents=True, exist_ok=True)
-        content = _content(self._images, self._annotations, self._categories)
-        write_json(self._place(self.json_path), content)
+        document = content_of(self._images, self._annotations, self._categories)
+        write_json(self._place(self.json_path), document)
         return self.json_path
 
     def __enter__(self) -> CocoPanopticWriter:
@@ -175,13 +155,10 @@ def save_result(
     Raises ``OutputError`` where another result has these names, unless ``overwrite``.
     """
     path = folder / f"{name}.json"
-    categories = {c["id"]: c for c in categories_of(result.segments)}
-    content = _content(
-        [_image(result, file_name, 1)], [_annotation(result, f"{name}.png", 1)], categories
-    )
+    document = document_of(result, file_name, f"{name}.png")
     contents = {
         folder / f"{name}.png": png_bytes(Image.fromarray(ids_to_rgb(result.ids))),
-        path: json_text(content).encode("utf-8"),
+        path: json_text(document).encode("utf-8"),
     }
     put_files(contents, overwrite=overwrite)
     return path
@@ -286,27 +263,6 @@ class CocoPanoptic:
             quality=info.get("quality"),
             is_crowd=flag(info, "iscrowd", False),
         )
-
-
-def _image(result: PanopticSegmentation, file_name: str, image_id: int | str) -> dict[str, Any]:
-    size = {"height": result.height, "width": result.width}
-    return {"id": image_id, "file_name": file_name, **size}
-
-
-def _annotation(result: PanopticSegmentation, png: str, image_id: int | str) -> dict[str, Any]:
-    return {"image_id": image_id, "file_name": png, "segments_info": segments_info(result)}
-
-
-def _content(
-    images: list[dict[str, Any]],
-    annotations: list[dict[str, Any]],
-    categories: Mapping[int, Mapping[str, Any]],
-) -> dict[str, Any]:
-    return {
-        "images": images,
-        "annotations": annotations,
-        "categories": [categories[i] for i in sorted(categories)],
-    }
 
 
 class CocoPanopticExporter:

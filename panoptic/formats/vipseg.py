@@ -19,7 +19,8 @@ import numpy as np
 
 from panoptic.errors import CocoFormatError
 from panoptic.formats.coco_checks import by_id, check_annotation, check_category, flag
-from panoptic.formats.coco_panoptic import categories_of, read_ids, segments_info, write_ids
+from panoptic.formats.coco_documents import categories_of, segments_info
+from panoptic.formats.coco_panoptic import read_ids, write_ids
 from panoptic.formats.video_output import Place, VideoInfo, present, remove_frames, require_frames
 from panoptic.io.files import Journal, read_json, whole_file
 from panoptic.results.segment import CategoryLike, NamedCategory, Segment

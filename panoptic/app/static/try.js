@@ -1,17 +1,12 @@
 // The tab Try: words and levels on one picture.
 import { ask, bring, latest, picture, tell } from "./api.js";
-import { element, percent, showSegments } from "./lists.js";
+import { levelRow } from "./levels.js";
+import { element, inWords, showSegments } from "./lists.js";
 import { Stage } from "./stage.js";
 
 const $ = (id) => document.getElementById(`try-${id}`);
 const KEPT = "panoptic.try";
 const NONE = "Choose a picture, or drop one here, and say what to look for.";
-// Levels of which all that matters lies in a part of what they can be.
-const RANGES = {
-  "regions.min_area": [0, 0.1, 0.001], "merge.min_stuff_area": [0, 0.1, 0.001],
-  "regions.background": [0, 0.9, 0.01],
-};
-
 let stage, levels = [], changed = {}, frames = 1, started = false, shown = null;
 
 export async function open() {
@@ -169,8 +164,7 @@ const label = latest(async () => {
 function told(what) {
   const count = stage.label?.segments.length ?? 0;
   if (typeof what === "string") $("told").textContent = what;
-  else if (what) $("told").textContent = `${what.thing ? `${what.name} ${what.id}` : what.name}: ${percent(what.share)} of the picture`
-    + (what.quality === null ? "" : `, quality ${what.quality.toFixed(2)}`) + `, score ${what.score.toFixed(2)}`;
+  else if (what) $("told").textContent = inWords(what);
   else $("told").textContent = stage.label ? `${count} ${count === 1 ? "segment" : "segments"}` : "";
 }
 
@@ -179,44 +173,16 @@ function mark(segment) {
 }
 
 function showLevels() {
-  const rows = (main) => levels.filter((l) => l.main === main).map(levelRow);
+  const set = (key, value) => {
+    const given = levels.find((l) => l.key === key).value;
+    if (value === given) delete changed[key];
+    else changed[key] = value;
+    label();
+  };
+  const rows = (main) => levels.filter((l) => l.main === main).map((l) => levelRow(l, changed, set));
   $("levels").replaceChildren(...rows(true));
   $("more").replaceChildren(...rows(false));
 }
-
-function levelRow(level) {
-  const value = level.key in changed ? changed[level.key] : level.value;
-  const out = element("output", { class: level.key in changed ? "changed" : "" }, shortly(value));
-  const set = (next) => {
-    if (next === level.value) delete changed[level.key];
-    else changed[level.key] = next;
-    out.textContent = shortly(next);
-    out.className = level.key in changed ? "changed" : "";
-    label();
-  };
-  const [group, name] = level.key.includes(".") ? level.key.split(".") : ["", level.key];
-  return element("div", { class: "level", title: `${level.key}: ${level.reason}` },
-    element("div", { class: "head" }, element("span", {}, element("small", {}, group.replaceAll("_", " "), " "), name.replaceAll("_", " ")), out), control(level, value, set));
-}
-
-function control(level, value, set) {
-  const attributes = { "aria-label": level.key, "data-level": level.key };
-  if (level.kind === "true or false") {
-    return element("input", { ...attributes, type: "checkbox", checked: value, onchange: (e) => set(e.target.checked) });
-  }
-  if (level.kind === "a number" && level.value <= 1) {
-    const [min, max, step] = RANGES[level.key] ?? [0, 1, 0.01];
-    const input = element("input", { ...attributes, type: "range", min, max: Math.max(max, level.value), step, value });
-    input.addEventListener("input", () => set(+input.value));
-    return input;
-  }
-  const empty = level.kind.endsWith("or null"), isText = level.kind.startsWith("text");
-  return element("input", { ...attributes, type: isText ? "text" : "number", value: value ?? "",
-    step: level.kind.startsWith("a whole") ? 1 : "any", placeholder: empty ? "as many as fit" : "",
-    onchange: (e) => set(e.target.value === "" && empty ? null : isText ? e.target.value : +e.target.value) });
-}
-
-const shortly = (value) => (typeof value === "number" ? String(+value.toFixed(4)) : value === null ? "–" : typeof value === "boolean" ? "" : "");
 
 async function explain() {
   try {

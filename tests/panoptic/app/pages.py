@@ -1,80 +1,26 @@
-"""An app in a process of its own, as the command starts it, and a browser that looks at it."""
+"""A page of the app in a real browser, with what tests ask of it."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import shutil
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from panoptic.cli import main
+from benchmarks.lib.app_process import BROWSERS, App, find_browser, launch, running
 
-TOKEN = "a-token-that-stays-the-same"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# Python and torch are loaded once; each app is forked from there.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.panoptic.app.preloaded"])
-
-
-class App:
-    """``panoptic app`` with these arguments, always at the same address."""
-
-    def __init__(self, *arguments: str | Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}/{TOKEN}/"
-        self._arguments = [str(each) for each in arguments]
-        self._process = None
-
-    def start(self) -> None:
-        fixed = ["--port", str(self.port), "--token", TOKEN, "--no-browser"]
-        self._process = _PROCESSES.Process(target=main, args=(["app", *self._arguments, *fixed],))
-        self._process.start()
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            assert self._process.is_alive(), "the app ended"
-            time.sleep(0.05)
-        raise AssertionError("the app doesn't answer")
-
-    def kill(self) -> None:
-        """As kill -9 does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-        self._process = None
-
-
-@contextmanager
-def running(*arguments: str | Path) -> Iterator[App]:
-    app = App(*arguments)
-    app.start()
-    try:
-        yield app
-    finally:
-        app.kill()
+__all__ = ["App", "Page", "browser_at_hand", "running"]
 
 
 @contextmanager
 def browser_at_hand() -> Iterator[object]:
     """A headless Chromium; the test is skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: extra 'test'")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = find_browser()
     if path is None:
         pytest.skip(f"no browser: install Debian's chromium, or name one in CHROMIUM ({BROWSERS})")
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=path, args=["--no-sandbox"] if root else []
-        )
+        browser = launch(started, path)
         yield browser
         browser.close()
 

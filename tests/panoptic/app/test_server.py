@@ -11,9 +11,10 @@ from PIL import Image
 
 from panoptic.app.given import Given
 from panoptic.app.models import Choice, Models
-from panoptic.app.server import STATIC, build, listen
+from panoptic.app.server import STATIC, build
 from panoptic.app.workbench import Workbench
 from panoptic.dataset.store import DatasetStore
+from panoptic.web.listening import listen
 from tests.panoptic.app.colour_segmenter import colour_pipeline
 from tests.panoptic.app.conftest import make_dataset
 from tests.panoptic.dataset.colours import picture

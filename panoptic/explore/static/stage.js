@@ -2,7 +2,8 @@
 import { css, segmentColors, view } from "./palette.js";
 
 export class Stage {
-  constructor(canvas, { onpoint = () => {}, onhover = () => {}, onbox = null } = {}) {
+  // `zooms` says of a turn of the wheel whether it is meant for the picture, and not for the page.
+  constructor(canvas, { onpoint = () => {}, onhover = () => {}, onbox = null, zooms = () => true } = {}) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.picture = null;
@@ -25,6 +26,7 @@ export class Stage {
     canvas.addEventListener("pointerup", (e) => this.released(e));
     canvas.addEventListener("contextmenu", (e) => e.preventDefault());
     canvas.addEventListener("wheel", (e) => {
+      if (!zooms(e)) return;
       e.preventDefault();
       this.enlarge(e.deltaY < 0 ? 1.15 : 1 / 1.15, this.inCanvas(e));
     }, { passive: false });

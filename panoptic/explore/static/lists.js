@@ -3,6 +3,12 @@ import { css, segmentColors } from "./palette.js";
 
 export const percent = (share) => (share >= 0.1 ? (100 * share).toFixed(0) : (100 * share).toFixed(1)) + " %";
 
+// A segment as it is told of when it is pointed at.
+export function inWords(segment) {
+  return `${segment.thing ? `${segment.name} ${segment.id}` : segment.name}: ${percent(segment.share)} of the picture`
+    + (segment.quality === null ? "" : `, quality ${segment.quality.toFixed(2)}`) + `, score ${segment.score.toFixed(2)}`;
+}
+
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

@@ -12,13 +12,19 @@ export const view = {
 };
 
 function read(name, otherwise) {
-  const kept = localStorage.getItem(`panoptic.view.${name}`);
-  return kept === null ? otherwise : JSON.parse(kept);
+  try {
+    const kept = localStorage.getItem(`panoptic.view.${name}`);
+    return kept === null ? otherwise : JSON.parse(kept);
+  } catch { // some notebooks let nothing be kept
+    return otherwise;
+  }
 }
 
 export function keep(name, value) {
   view[name] = value;
-  localStorage.setItem(`panoptic.view.${name}`, JSON.stringify(value));
+  try {
+    localStorage.setItem(`panoptic.view.${name}`, JSON.stringify(value));
+  } catch { /* it lasts as long as the page */ }
 }
 
 export function wordColor(word) {

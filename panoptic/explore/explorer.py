@@ -28,7 +28,7 @@ GROUPS = ("detector", "stuff", "regions", "sampling", "stuff_masks", "merge", "a
 ALONE = ("seed", "fill_unknown", "region_side")
 """The settings outside of groups that do."""
 
-_OF_WORDS = ("regions", "stuff masks")
+_OF_WORDS = ("likeliest", "points", "margins", "regions", "leads", "stuff masks")
 """Stages that heatmaps come into."""
 
 
@@ -73,6 +73,11 @@ class Explorer:
         with self._lock:
             self._pipeline.settings = settings
             return self._trace(vocabulary, settings)
+
+    @property
+    def settings(self) -> Settings:
+        """The pipeline's, from which changes go out."""
+        return self._given
 
     def levels(self) -> tuple[Level, ...]:
         """All levels that can be tried, with the pipeline's values."""
