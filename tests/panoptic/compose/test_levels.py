@@ -55,6 +55,15 @@ def test_what_is_unknown_has_three_thousandths_of_it(pixels, stays):
     assert found == [("unknown", pixels)][:stays]
 
 
+@pytest.mark.parametrize(("logit", "stays"), [(0.0, True), (-0.02, False)])
+def test_what_heat_and_mask_contradict_each_other_about_is_stuff(logit, stays):
+    logits = np.full(SIZE, -9.0, np.float32)
+    logits[:50] = logit
+    assert areas(Candidate(logits, GRASS, 0.9)) == [("grass", 5000)][:stays]
+    # A thing needs more than that.
+    assert areas(Candidate(logits, CAT, 0.9)) == []
+
+
 @pytest.mark.parametrize(("width", "closed"), [(1, True), (2, True), (3, False)])
 def test_seams_of_a_cell_are_closed(width, closed):
     size = (500, 500)  # a seam is 2 x 1 pixels
