@@ -6,7 +6,7 @@ Part of panoptic-anything.
 from sam2core.automatic import AutomaticMask, AutomaticMasks, AutomaticSettings
 from sam2core.bank_settings import BankSettings
 from sam2core.config import Sam2Config
-from sam2core.contracts import Segmenter, Tracker
+from sam2core.contracts import Segmenter, Tracker, TrackerOverFrames
 from sam2core.frames import FrameSource, open_frames
 from sam2core.image_segmenter import EncodedImage, ImageMasks, ImageSegmenter
 from sam2core.mask_decoder import MaskPrediction
@@ -38,6 +38,7 @@ __all__ = [
     "Segmenter",
     "TrackedFrame",
     "Tracker",
+    "TrackerOverFrames",
     "TrackerSettings",
     "VideoTracker",
     "load",

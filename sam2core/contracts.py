@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from sam2core.frames import FrameSource
 from sam2core.image_segmenter import ImageMasks
 from sam2core.tracked_frame import TrackedFrame
 from sam2core.tracker_settings import TrackerSettings
@@ -50,6 +51,45 @@ class Segmenter(Protocol):
 
     def tracker(self, settings: TrackerSettings | None = None) -> Tracker:
         """A tracker of a stream that hasn't begun."""
+
+    def tracker_over(
+        self, frames: FrameSource, settings: TrackerSettings | None = None
+    ) -> TrackerOverFrames:
+        """A tracker that knows no objects yet, of a video that is at hand."""
+
+
+class TrackerOverFrames(Protocol):
+    """Objects by their ids in frames that can be gone back to: :class:`~sam2core.VideoTracker` with
+    ``frames`` is one, and there is what each of these means."""
+
+    @property
+    def object_ids(self) -> tuple[int, ...]: ...
+
+    def take_over(
+        self,
+        logits: Mapping[int, Any],
+        frame_index: int,
+        *,
+        given: bool = False,
+        reverse: bool | None = False,
+    ) -> None:
+        """Remember what was said of objects in a frame before: ``logits`` as ``TrackedFrame`` has
+        them, by id. ``given``: a prompt said so; else it was tracked, which way ``reverse`` tells,
+        None where it wasn't."""
+
+    def prompt(
+        self, object_id: int, /, *, points: Any, labels: Any, frame_index: int
+    ) -> TrackedFrame:
+        """Refine what an object is in a frame by clicks, in the light of what is remembered."""
+
+    def propagate(
+        self, start: int, stop: int | None, reverse: bool = False
+    ) -> Iterator[TrackedFrame]:
+        """Follow all objects from frame ``start``, in which they are given, to before ``stop``."""
+
+    def remove(self, object_id: int, /) -> None: ...
+
+    def copy(self) -> TrackerOverFrames: ...
 
 
 class Tracker(Protocol):

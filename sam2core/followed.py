@@ -76,7 +76,7 @@ class FollowedFrame:
                 f"object {wrong[0]} was not followed into this frame, or was prompted in it, which "
                 f"is remembered as it is; followed were {list(self.objects)}"
             )
-        other = {i: _logits(model, i, given) for i, given in logits.items()}
+        other = {i: as_logits(model, i, given) for i, given in logits.items()}
         for i, mask in masks_by_id(masks, size).items():
             square = square_masks(torch.from_numpy(mask)[None], model.config.image_size)
             other[i] = model.logits_of(square.to(model.device))[0, 0]
@@ -110,7 +110,7 @@ class FollowedFrame:
         return cls(objects, waiting)
 
 
-def _logits(model: Sam2, object_id: int, given: Any) -> Tensor:
+def as_logits(model: Sam2, object_id: int, given: Any) -> Tensor:
     """Logits that a caller hands over, as the model has them."""
     side = model.config.mask_size
     logits = given if isinstance(given, Tensor) else torch.from_numpy(as_array(given))

@@ -115,6 +115,10 @@ class ImageSegmenter:
         """A tracker of a stream by the same model."""
         return VideoTracker(self.model, settings=settings)
 
+    def tracker_over(self, frames: Any, settings: TrackerSettings | None = None) -> VideoTracker:
+        """A tracker by the same model, of frames that can be gone back to."""
+        return VideoTracker(self.model, frames, settings)
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the picture that is set."""

@@ -11,16 +11,19 @@ import torch
 from torch import Tensor
 
 from sam2core.arrays import as_id
-from sam2core.followed import FollowedFrame
+from sam2core.followed import FollowedFrame, as_logits
 from sam2core.frame_at_hand import FrameAtHand
 from sam2core.frame_pixels import to_device
 from sam2core.host_rows import HostRows
+from sam2core.layers import resize
+from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory import Memory, Selection
 from sam2core.memory_bank import MemoryBank
 from sam2core.memory_policies import POLICIES
 from sam2core.model import ImageEmbedding, Sam2
+from sam2core.rivals import areas_of
 from sam2core.tracked_frame import TrackedFrame, fill_holes
-from sam2core.tracked_object import TrackedObjects
+from sam2core.tracked_object import TrackedObject, TrackedObjects
 from sam2core.tracker_settings import TrackerSettings
 
 Self = TypeVar("Self", bound="ObjectMemories")
@@ -94,6 +97,37 @@ class ObjectMemories(FrameAtHand):
         other = copy(self)
         other._objects, other._followed = self._objects.copy(), self._followed.copy()
         return other
+
+    @torch.inference_mode()
+    def take_over(
+        self,
+        logits: Mapping[int, Any],
+        frame_index: int,
+        *,
+        given: bool = False,
+        reverse: bool | None = False,
+    ) -> None:
+        """Remember what was said of objects in a frame before, here or by another tracker: a
+        tracker that begins anew can so stand where one does that had kept everything.
+
+        ``logits`` (S/4, S/4) by id are as ``TrackedFrame`` has them. With ``given`` a prompt or a
+        correction said so; else it was tracked, forward or in ``reverse`` (None: no tracking led to
+        the frame). Pointer and presence are those of a prompt by this mask, for logits tell nothing
+        of them. ``PromptError``.
+        """
+        ids = [as_id(i) for i in logits]
+        rows = [as_logits(self.model, i, row) for i, row in zip(ids, logits.values(), strict=True)]
+        embedding, side = self._look_at(frame_index), self.model.config.image_size
+        for batch in self._batches(range(len(ids))):
+            part = torch.stack([rows[n] for n in batch])[:, None]
+            square = (resize(part, (side, side)) > 0).float()
+            prediction = replace(self.model.adopt(embedding, square), logits=part)
+            answers = self._answers(prediction, given, [reverse] * len(part))
+            some = [ids[n] for n in batch]
+            for object_id in some:
+                new = TrackedObject(MemoryBank(self.settings.bank))
+                self._objects.setdefault(object_id, new)
+            self._write(some, answers, part[:, 0])
 
     def renumber(self, object_id: int, new_id: int) -> None:
         """An object goes by another id, with all its memories. ``PromptError`` if that is taken."""
@@ -183,10 +217,32 @@ class ObjectMemories(FrameAtHand):
             logits = fill_holes(logits[None], self.settings.fill_hole_area)[0]
         return replace(memory, logits=logits)
 
+    def _answers(
+        self, prediction: MaskPrediction, given: bool, reverse: Sequence[bool | None]
+    ) -> list[Memory]:
+        """What the model says of a batch of objects, as memories that lack their features."""
+        shown = fill_holes(prediction.logits[:, 0], self.settings.fill_hole_area)
+        presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
+        areas = areas_of(shown) if self._policy.asks else [None] * len(shown)
+        return [
+            Memory(
+                self._index,
+                prediction.pointer[i, 0].clone(),
+                presence[i],
+                iou[i],
+                logits=shown[i].clone(),
+                given=given,
+                reverse=reverse[i],
+                area=areas[i],
+            )
+            for i in range(len(shown))
+        ]
+
     def _write(self, ids: Sequence[int], answers: Sequence[Memory], logits: Tensor) -> None:
         """Encode the masks (N, S/4, S/4) that were answered and put them into the banks."""
         features = self._features(self._look_at(None), answers, logits)
-        if self.frames is not None and not self.settings.bank.keep_all:
+        again = self.settings.keep_on_host and not self.settings.bank.keep_all
+        if self.frames is not None and again:
             answers = self._on_host(answers, logits)
         for object_id, answer, row in zip(ids, answers, features, strict=True):
             memory = replace(answer, features=row)

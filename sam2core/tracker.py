@@ -20,13 +20,13 @@ from sam2core.followed import FollowedFrame
 from sam2core.frame_pixels import Ready, read_ahead
 from sam2core.frames import IterFrames, open_frames
 from sam2core.mask_decoder import MaskPrediction
-from sam2core.memory import Memory, Selection
+from sam2core.memory import Selection
 from sam2core.memory_bank import MemoryBank
 from sam2core.model import ImageEmbedding
 from sam2core.object_memories import ObjectMemories
 from sam2core.prompt_encoder import Prompt
-from sam2core.rivals import areas_of, with_rivals
-from sam2core.tracked_frame import TrackedFrame, fill_holes
+from sam2core.rivals import with_rivals
+from sam2core.tracked_frame import TrackedFrame
 from sam2core.tracked_object import TrackedObject
 from sam2core.transforms import Picture, as_rgb, to_pixels
 
@@ -285,27 +285,6 @@ class VideoTracker(ObjectMemories):
             return []
         seen = self._see([object_id], self._index, answer.reverse)[0].without(self._index)
         return [seen] if seen.spatial else []
-
-    def _answers(
-        self, prediction: MaskPrediction, given: bool, reverse: Sequence[bool | None]
-    ) -> list[Memory]:
-        """What the model says of a batch of objects, as memories that lack their features."""
-        shown = fill_holes(prediction.logits[:, 0], self.settings.fill_hole_area)
-        presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
-        areas = areas_of(shown) if self._policy.asks else [None] * len(shown)
-        return [
-            Memory(
-                self._index,
-                prediction.pointer[i, 0].clone(),
-                presence[i],
-                iou[i],
-                logits=shown[i].clone(),
-                given=given,
-                reverse=reverse[i],
-                area=areas[i],
-            )
-            for i in range(len(shown))
-        ]
 
     def _remember_prompted(self, ids: Sequence[int], prediction: MaskPrediction) -> None:
         """Put what was prompted into the banks.

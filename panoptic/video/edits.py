@@ -22,15 +22,20 @@ Changes = Mapping[str, Mapping[Any, Change]]
 class HandCorrection:
     """What was said by hand of a segment in a frame.
 
-    ``start`` is the place (in the record file) of its layer before that, which the ``points``
-    (x, y) refine, with ``labels`` 1 or 0; a box has none. ``covers`` are segments joined to this
-    one that are part of the answer, and don't count beside it.
+    ``start`` is the place (in the record file) of its layer as other frames know it until it is
+    propagated, the box itself or what was there before the ``points`` (x, y) refined it, with
+    ``labels`` 1 or 0; a box has none. ``covers`` are segments joined to this one that are part of
+    the answer, and don't count beside it.
     """
 
     start: int
     points: tuple[tuple[float, float], ...] = ()
     labels: tuple[int, ...] = ()
     covers: tuple[int, ...] = ()
+    start_by_hand: bool = False
+    """Whether ``start`` is a box, or an earlier correction that was propagated."""
+    propagated: bool = False
+    """Whether the frames around know of it."""
 
 
 @dataclass(frozen=True)
@@ -165,4 +170,5 @@ def _correction(value: Mapping[str, Any] | None) -> HandCorrection | None:
         tuple((float(x), float(y)) for x, y in value["points"]),
         tuple(int(label) for label in value["labels"]),
         tuple(int(id) for id in value["covers"]),
+        *(bool(value.get(name, False)) for name in ("start_by_hand", "propagated")),
     )

@@ -209,9 +209,10 @@ class FileSession(KeptSession):
     ) -> PanopticFrame:
         """Say that a pixel (x, y) of a frame belongs to a segment, or doesn't.
 
-        The frame is answered at once; the frames around follow with :meth:`propagate`. Clicks on
-        the same frame and segment add to each other. ``KeyError`` for a segment that isn't in this
-        video, ``ValueError`` for a point outside of the frame.
+        The frame is answered at once, in the light of what is remembered of the segment; the frames
+        around follow with :meth:`propagate`. Clicks on the same frame and segment add to each
+        other, and where they say what is shown already, the mask stays as it is. ``KeyError`` for a
+        segment that isn't in this video, ``ValueError`` for a point outside of the frame.
         """
         frame, segment = as_id(frame, "frame"), as_id(segment, "segment")
         name = f"click on segment {segment} in frame {frame}"
@@ -266,8 +267,10 @@ class FileSession(KeptSession):
         """Bring what was corrected since the last call into the frames around; gives those.
 
         It is done when this returns, also if nobody looks at the frames. Only the corrected
-        segments are followed again, and only in their shot: forward up to the next correction by
-        hand, back to the last prompt before, by hand or not. ``progress`` is as for :meth:`run`.
+        segments are followed again, and only in their shot: from each correction halfway to the
+        next one and to the one before; where there is none, to the end of the shot, and back to the
+        last prompt. All corrections work together, in whatever order they came, and corrected
+        frames stay as they are. ``progress`` is as for :meth:`run`.
         """
         changed: list[int] = []
         if self.edits.pending:

@@ -11,14 +11,17 @@ import numpy as np
 
 from panoptic.io.progress import Progress
 from panoptic.results.frame import Event, EventKind
+from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
 from panoptic.video.edits import Edits, HandCorrection
 from panoptic.video.frame_maps import compose, tracker_settings
-from panoptic.video.layer_store import LayerStore, StoredFrame
+from panoptic.video.layer_store import StoredFrame
 from panoptic.video.mask_layers import Layer, Layers, to_steps
 from panoptic.video.propagate_corrections import Seed, repropagate
+from panoptic.video.refine import Refiner
+from panoptic.video.segment_history import SegmentHistory
 from panoptic.video.session_state import Draft
-from panoptic.video.shown_frames import BY_HAND, is_by_hand
+from panoptic.video.shown_frames import BY_HAND, is_by_hand, shown
 from prompts import Category, Vocabulary
 from sam2core import FrameSource
 
@@ -34,6 +37,7 @@ class HandEdits:
     source: FrameSource
     vocabulary: Vocabulary
     settings: VideoSettings
+    refiner: Refiner
 
     def click(
         self, draft: Draft, frame: int, segment: int, point: Sequence[float], positive: bool
@@ -42,27 +46,25 @@ class HandEdits:
         record = draft.recording[frame]
         x, y = _point(point, record.layers.size)
         correction = draft.edits.corrections.get((segment, frame))
-        if correction is None or not correction.points:
-            correction = self._begin(draft, record, segment)
+        if correction is None or correction.propagated or not correction.points:
+            correction, layer = self._begin(draft, record, segment, correction)
+        else:
+            layer = record.layers[segment]
         correction = replace(
             correction,
             points=(*correction.points, (x, y)),
             labels=(*correction.labels, int(positive)),
         )
-        start = draft.recording.file.read(correction.start).layers[segment]
-        segmenter = self.pipeline.segmenter
-        side = segmenter.mask_size
-        logits = start.resized(side, side).astype(np.float32) / 8
-        answer = segmenter.segment(
-            points=np.array([correction.points]),
-            labels=np.array([correction.labels]),
-            mask_logits=None if start.is_empty else logits[None],
-            multimask=start.is_empty and len(correction.points) == 1,
-            image=segmenter.encode(self.source[frame]),
-        ).best()
-        steps = to_steps(answer.logits[0, 0].cpu().numpy())
-        layer = replace(start, steps=steps)
-        detail = f"{len(correction.points)} clicks"
+        points, labels = correction.points, correction.labels
+        there = self._map(shown(record, draft.edits).layers).ids == segment
+        if any(
+            there[int(y), int(x)] != bool(inside)
+            for (x, y), inside in zip(points, labels, strict=True)
+        ):
+            history = SegmentHistory(draft.recording, draft.edits, segment)
+            layer = replace(layer, steps=self.refiner.refine(history, layer, frame, points, labels))
+        # Else all is shown as it should be, and that is what was said.
+        detail = f"{len(points)} clicks"
         self._set(draft, record, layer, correction, detail, "corrected")
 
     def add_box(self, draft: Draft, frame: int, box: Sequence[float], category: Category) -> int:
@@ -81,7 +83,8 @@ class HandEdits:
             *(("named", {id: category.id}) if owner is None else ("joined", {id: owner}))
         )
         before = draft.recording.file.append(StoredFrame(_alone(record, layer), record.shot))
-        self._set(draft, record, layer, HandCorrection(before), category.name, "new")
+        correction = HandCorrection(before, start_by_hand=True)
+        self._set(draft, record, layer, correction, category.name, "new")
         return draft.edits.root(id)
 
     def relabel(self, draft: Draft, segment: int, category: Category) -> int:
@@ -119,10 +122,14 @@ class HandEdits:
         edits = draft.edits
         pending = [id for id in sorted(edits.pending) if edits.is_live(edits.root(id))]
         seeds: dict[int, dict[int, Seed]] = {id: {} for id in pending}
+        done = {}
         for (id, frame), correction in sorted(edits.corrections.items()):
             if id in seeds:
-                seeds[id][frame] = _seed(draft.recording, id, frame, correction)
-        draft.edits = edits.having("pending", dict.fromkeys(pending))
+                layer = draft.recording[frame].layers[id]
+                seeds[id][frame] = Seed(layer, correction.covers, not correction.propagated)
+                done[id, frame] = replace(correction, propagated=True)
+        edits = edits.having("pending", dict.fromkeys(pending))
+        draft.edits = edits.having("corrections", done)
         return sorted(
             repropagate(
                 *(self.pipeline.segmenter, self.source, draft.recording, seeds),
@@ -134,8 +141,11 @@ class HandEdits:
 
     # ---------------------------------------------------------------------------------------
 
-    def _begin(self, draft: Draft, record: StoredFrame, segment: int) -> HandCorrection:
-        """A correction of a segment as it is in a frame, with all that is joined to it there."""
+    def _begin(
+        self, draft: Draft, record: StoredFrame, segment: int, earlier: HandCorrection | None
+    ) -> tuple[HandCorrection, Layer]:
+        """A correction, after an earlier one there, of a segment as it is in a frame with all that
+        is joined to it there; and that as one layer."""
         edits = draft.edits
         layers = [record.layers[id] for id in edits.group(segment) if id in record.layers.ids]
         category_id = edits.categories[segment]
@@ -145,7 +155,16 @@ class HandEdits:
             side = self.pipeline.segmenter.mask_size
             start = Layer(segment, category_id, 1.0, 1.0, np.full((side, side), -128, np.int8))
         place = draft.recording.file.append(StoredFrame(_alone(record, start), record.shot))
-        return HandCorrection(place, covers=tuple(la.id for la in layers if la.id != segment))
+        covers = {la.id for la in layers if la.id != segment}
+        if earlier is None:
+            return HandCorrection(place, covers=tuple(sorted(covers))), start
+        covers |= set(earlier.covers)
+        again = replace(earlier, start=place, start_by_hand=True, propagated=False)
+        again = replace(again, covers=tuple(sorted(covers)))
+        return again, start
+
+    def _map(self, layers: Layers) -> PanopticSegmentation:
+        return compose(layers, self.vocabulary, self.settings, self.pipeline)
 
     def _set(
         self,
@@ -158,7 +177,7 @@ class HandEdits:
     ) -> None:
         """Put a layer that was made by hand into a frame."""
         index, covered = record.layers.index, set(correction.covers)
-        alone = compose(_alone(record, layer), self.vocabulary, self.settings, self.pipeline)
+        alone = self._map(_alone(record, layer))
         kept = tuple(
             e
             for e in record.events
@@ -194,11 +213,6 @@ def require(edits: Edits, id: int) -> None:
 
 def _alone(record: StoredFrame, layer: Layer) -> Layers:
     return Layers(record.layers.index, record.layers.size, (layer,))
-
-
-def _seed(recording: LayerStore, id: int, frame: int, correction: HandCorrection) -> Seed:
-    record = recording[frame]
-    return Seed(record.layers[id], record.prompts[id], correction.covers)
 
 
 def _point(point: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from panoptic.settings.video import VideoSettings
 from panoptic.video.edits import Edits
 from panoptic.video.hand_edits import HandEdits
 from panoptic.video.layer_store import LayerStore
+from panoptic.video.refine import Refiner
 from panoptic.video.session import VideoSession
 from panoptic.video.session_folder import SessionFolder, SessionHeader, fingerprint, require_empty
 from panoptic.video.session_state import Draft, SessionState, Step
@@ -86,7 +87,8 @@ class KeptSession:
         self.pipeline, self.video, self.source = pipeline, clip, clip.at_hand
         self.vocabulary, self.settings = header.vocabulary, header.settings
         self._header = header
-        self._hand = HandEdits(pipeline, self.source, self.vocabulary, self.settings)
+        refiner = Refiner(pipeline.segmenter, self.source)
+        self._hand = HandEdits(pipeline, self.source, self.vocabulary, self.settings, refiner)
 
     def __enter__(self) -> Self:
         return self

@@ -21,6 +21,8 @@ from panoptic.results.frame import Event
 from panoptic.video.mask_layers import Layer, Layers
 
 _LENGTH = struct.Struct("<I")
+_BEGIN = 2**14
+"""Bytes of a record in which its head ends, mostly."""
 _LEVEL = 1  # of compression: masks are large even areas, more effort gains little
 
 
@@ -70,16 +72,31 @@ class RecordFile:
 
     def read(self, place: int) -> StoredFrame:
         """Raises ``OSError`` where there is no whole record."""
+        data = self._data(place)
+        try:
+            return _decode(zlib.decompress(data))
+        except (zlib.error, ValueError, KeyError, struct.error) as error:
+            raise OSError(f"there is no whole record at {place}: {error}") from error
+
+    def prompted(self, place: int) -> tuple[int, ...]:
+        """The ids that have ``prompts`` in a record, without its masks being unpacked. Raises as
+        :meth:`read`."""
+        try:
+            begin = zlib.decompressobj().decompress(self._data(place), _BEGIN)
+            (length,) = _LENGTH.unpack_from(begin)
+            if len(begin) < _LENGTH.size + length:
+                return tuple(self.read(place).prompts)
+            return tuple(json.loads(begin[_LENGTH.size : _LENGTH.size + length])["prompts"])
+        except (zlib.error, ValueError, KeyError, struct.error) as error:
+            raise OSError(f"there is no whole record at {place}: {error}") from error
+
+    def _data(self, place: int) -> bytes:
         with self._lock:
             self.check_open()
             self._file.seek(place)
             head = self._file.read(_LENGTH.size)
             length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
-            data = self._file.read(length)
-        try:
-            return _decode(zlib.decompress(data))
-        except (zlib.error, ValueError, KeyError, struct.error) as error:
-            raise OSError(f"there is no whole record at {place}: {error}") from error
+            return self._file.read(length)
 
     def copy(self, path: Path) -> None:
         """All of it, into a new file."""
@@ -164,6 +181,11 @@ class LayerStore:
     def __getitem__(self, index: int) -> StoredFrame:
         self._check(index)
         return self.file.read(self.places[index])
+
+    def prompted(self, index: int) -> tuple[int, ...]:
+        """The ids that were prompted in a frame."""
+        self._check(index)
+        return self.file.prompted(self.places[index])
 
     def shot_of(self, index: int) -> range:
         """The frames of the shot that a frame is in."""
