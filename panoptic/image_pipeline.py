@@ -35,7 +35,7 @@ from panoptic.compose.merge import explain_merge
 from panoptic.compose.quality import QualityModel
 from panoptic.compose.trace import Trace
 from panoptic.io.images import ImageLike, load_image
-from panoptic.presets import DEFAULT_MODELS, PRESETS, Preset, find_preset, levels_of
+from panoptic.presets import DEFAULT_MODELS, PRESETS, Preset, find_preset, is_large, levels_of
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.tree import Settings, SettingsLike, layer_of, resolve
 from prompts import Vocabulary
@@ -131,8 +131,8 @@ class ImagePipeline:
         ``device`` is where they run: "cpu", "cuda", "cuda:1", "mps"; by default the CPU. The
         workers of ``label_dataset`` run there too; where nothing was said they take GPUs in turn.
         ``dtype`` is what is computed in, a ``torch.dtype`` or its name; "auto" is bfloat16 on
-        devices made for it and float32 elsewhere (see ``sam2core.precision``). Weights stay
-        float32.
+        devices made for it, float32 elsewhere, and on some CPUs the one or the other by the size of
+        the models (see ``sam2core.precision``). Weights stay float32.
 
         ``quantise`` computes Grounding DINO's largest layers in 8-bit numbers, on CPUs: a third
         of its time less, and some labels change. ``compile`` hands Grounding DINO to
@@ -158,7 +158,7 @@ class ImagePipeline:
             log.warning('no models are named: using "%s"; others: %s', source, ", ".join(PRESETS))
         preset = find_preset(source, things=things, stuff=stuff, sam2=sam2)
         where = "cpu" if device is None else str(device)
-        dtype = choose_dtype(where, dtype)
+        dtype = choose_dtype(where, dtype, is_large(preset))
         given = [] if settings is None else [layer_of(settings)]
         resolve(given)  # what is wrong with it is told before anything is fetched
         package = PACKAGE if preset.things.startswith(PACKAGE) else ""

@@ -103,3 +103,20 @@ def levels_of(
     default = values_of(type(own)())
     brought = {f"detector.{k}": v for k, v in values_of(own).items() if v != default[k]}
     return [(f"detector {preset.things}", brought), (f"preset {name}", preset.levels)]
+
+
+_SMALL_BYTES = 64 * 2**20  # of weights; the published ones have 150 MB and more a part
+_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth"}
+
+
+def is_large(preset: Preset) -> bool:
+    """Whether its models are of the sizes that are published: those on the hub are, and folders
+    and files here with 64 MiB of weights or more."""
+    held = 0
+    for part in (preset.things, preset.stuff, preset.sam2):
+        place = Path(part)
+        if not place.exists():
+            return True
+        files = place.rglob("*") if place.is_dir() else [place]
+        held += sum(file.stat().st_size for file in files if file.suffix in _WEIGHTS)
+    return held >= _SMALL_BYTES

@@ -12,10 +12,10 @@ from torch import Tensor
 from sam2core.arrays import as_array, as_id, masks_by_id
 from sam2core.clicks import square_masks
 from sam2core.errors import PromptError
+from sam2core.holes import fill_holes
 from sam2core.memory import Memory
 from sam2core.model import MASK_BIAS, Sam2
 from sam2core.rivals import areas_of
-from sam2core.tracked_frame import fill_holes
 
 
 @dataclass(frozen=True)

@@ -21,24 +21,30 @@ DTYPES = {
     "float16": torch.float16,
 }
 AUTO = "auto"
+LARGE = 10_000_000
+"""Parameters from which on a model counts as large. SAM 2's smallest has 39 million."""
 _FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability of NVIDIA's Ampere
 
 
 def choose_dtype(
     device: str | torch.device | Iterable[str | torch.device],
     dtype: torch.dtype | str | None = AUTO,
+    large: bool = False,
 ) -> torch.dtype:
     """What to compute in on a device, or on several that are to compute alike.
 
     ``dtype`` is a ``torch.dtype``, its name, or "auto" (or None): bfloat16 where it is quick on
-    every one of the devices, which is on CUDA from compute capability 8.0 on and on CPUs with
-    AMX, and float32 elsewhere, Apple's MPS included.
+    every one of the devices, and float32 elsewhere, Apple's MPS included. It is quick on CUDA from
+    compute capability 8.0 on, on CPUs with AMX, and for models that are ``large``, as published
+    ones are (``LARGE``), on CPUs with bfloat16 in AVX-512: a picture takes them two thirds of
+    float32's time there (benchmarks/results/full_size.md), and small models gain nothing
+    (benchmarks/results/precision.md).
 
     Raises ``ValueError`` for anything but float32, bfloat16, float16 and "auto".
     """
     if dtype is None or dtype == AUTO:
         devices = [device] if isinstance(device, (str, torch.device)) else list(device)
-        quick = all(is_quick_in_bfloat16(each) for each in devices)
+        quick = all(is_quick_in_bfloat16(each, large) for each in devices)
         return torch.bfloat16 if quick else torch.float32
     chosen = DTYPES.get(dtype.removeprefix("torch.")) if isinstance(dtype, str) else dtype
     if not isinstance(chosen, torch.dtype) or chosen not in DTYPES.values():
@@ -53,29 +59,39 @@ def name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def is_quick_in_bfloat16(device: str | torch.device) -> bool:
-    """Whether a device has instructions for products of bfloat16 matrices, not an emulation."""
+def is_quick_in_bfloat16(device: str | torch.device, large: bool = False) -> bool:
+    """Whether a device has instructions for products of bfloat16 matrices, not an emulation, by
+    which a model gains that is ``large`` or not."""
     device = torch.device(device)
     if device.type == "cuda":
         # torch.cuda.is_bf16_supported asks the current device, which need not be this one.
         if torch.version.hip:
             return True
         return torch.cuda.get_device_capability(device) >= _FIRST_WITH_BFLOAT16
-    return device.type == "cpu" and cpu_has_amx()
+    return device.type == "cpu" and (cpu_has_amx() or (large and cpu_has_avx512_bfloat16()))
 
 
 @cache
 def cpu_has_amx() -> bool:
     """Whether this processor multiplies bfloat16 in tiles (AMX), and torch makes use of it.
 
-    AVX-512's bfloat16 alone doesn't count: what it gains depends on the processor and the size of
-    the model (see benchmarks/results/precision.md), so there it has to be asked for.
+    AVX-512's bfloat16 alone doesn't count: what it gains depends on the size of the model.
     """
+    return has_amx(_flags_in_use())
+
+
+@cache
+def cpu_has_avx512_bfloat16() -> bool:
+    """Whether this processor has products of bfloat16 in AVX-512, and torch makes use of them."""
+    return "avx512_bf16" in _flags_in_use()
+
+
+def _flags_in_use() -> frozenset[str]:
     if not torch.backends.mkldnn.is_available():
-        return False
+        return frozenset()
     if (capabilities := getattr(torch.cpu, "get_capabilities", None)) is not None:
-        return has_amx(name for name, there in capabilities().items() if there is True)
-    return has_amx(cpu_flags())  # before torch 2.10
+        return frozenset(name for name, there in capabilities().items() if there is True)
+    return cpu_flags()  # before torch 2.10
 
 
 def has_amx(flags: Iterable[str]) -> bool:

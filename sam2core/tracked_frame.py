@@ -7,15 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from sam2core.errors import UnknownObjectError
 from sam2core.memory import Memory
 from sam2core.transforms import to_masks
-
-FILLED_LOGIT = 0.1
-"""Logit that a filled hole gets: inside, but barely (as the reference implementation has it)."""
 
 
 @dataclass(frozen=True)
@@ -82,21 +78,3 @@ class TrackedFrame:
             )
         logits = self.logits[self.object_ids.index(object_id)]
         return to_masks(logits[None, None], *self.size)[0, 0].cpu().numpy()
-
-
-def fill_holes(logits: Tensor, max_area: int) -> Tensor:
-    """Fill holes of up to ``max_area`` cells in the masks of logits (N, h, w).
-
-    A hole is a group of cells at or below 0, connected also over corners.
-    """
-    if max_area <= 0 or not len(logits):
-        return logits
-    outside = (logits <= 0).cpu().numpy()
-    holes = np.zeros_like(outside)
-    for i, background in enumerate(outside):
-        if background.all():
-            continue
-        groups, _ = ndimage.label(background, structure=np.ones((3, 3)))
-        areas = np.bincount(groups.ravel())
-        holes[i] = (areas <= max_area)[groups] & background
-    return torch.where(torch.from_numpy(holes).to(logits.device), FILLED_LOGIT, logits)

@@ -17,7 +17,7 @@ from sam2core.config import VERSIONS, Sam2Config, Version
 from sam2core.config_file import from_hugging_face, to_hugging_face
 from sam2core.errors import WeightsError
 from sam2core.model import Sam2
-from sam2core.precision import AUTO, choose_dtype
+from sam2core.precision import AUTO, LARGE, choose_dtype
 from sam2core.processor_file import check_processor
 from sam2core.weight_files import SAFETENSORS, DamagedFileError, read_fields
 from sam2core.weight_names import Format, name_in
@@ -52,7 +52,7 @@ def load(
     Raises :class:`WeightsError` for what can't be read, and for every missing, unexpected or
     misshapen key.
     """
-    computed_in = choose_dtype(device, dtype)
+    choose_dtype(device, dtype)  # what is wrong with it is told before anything is read
     if isinstance(source, Mapping):
         model = from_state_dict(source, config)
     else:
@@ -62,7 +62,8 @@ def load(
         model = from_state_dict(files.state, config or found, str(source))
         if folder is not None:
             check_processor(folder, model.config)
-    model.compute_dtype = computed_in
+    large = sum(weight.numel() for weight in model.parameters()) >= LARGE
+    model.compute_dtype = choose_dtype(device, dtype, large)
     return model.eval().requires_grad_(False).to(device)
 
 

@@ -64,10 +64,13 @@ def check_demo_words(vocabulary: Vocabulary, models: ModelOptions) -> None:
 def settle(models: ModelOptions) -> ModelOptions:
     """The options with the device and the dtype that come out of what they leave open."""
     from panoptic.devices import choose_device
+    from panoptic.presets import find_preset, is_large
     from sam2core.precision import choose_dtype, name_of
 
     device = choose_device(models.device)
-    dtype = name_of(choose_dtype(device, models.dtype))
+    parts = {"things": models.things_model, "stuff": models.stuff_model, "sam2": models.sam2}
+    large = is_large(find_preset(models.models, **parts))
+    dtype = name_of(choose_dtype(device, models.dtype, large))
     return replace(models, device=device, dtype=dtype)  # type: ignore[arg-type]
 
 

@@ -105,7 +105,8 @@ class ModelOptions:
         Option(
             metavar="TYPE",
             help="Precision: float32, bfloat16, float16, or auto, which is bfloat16 on devices "
-            "made for it (CUDA from Ampere on, CPUs with AMX) and float32 elsewhere.",
+            "made for it (CUDA from Ampere on, CPUs with AMX, with AVX-512's for models of "
+            "published sizes) and float32 elsewhere.",
             rich_help_panel=MODELS,
         ),
     ] = "auto"

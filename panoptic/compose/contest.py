@@ -1,18 +1,21 @@
 """The contest for pixels: every pixel goes to the mask with the highest claim on it.
 
 A claim is score x sigmoid(mask logit), so neither the order of the masks nor their number of
-pixels decides. Masks are looked at one at a time and only within their own windows, so that a
-hundred of them at 4k resolution need little more memory than two maps of the picture.
+pixels decides. Masks are looked at one at a time and only within their own windows, and their
+claims are kept as far as 256 MiB go, so that a hundred of them at 4k resolution need little more
+memory than two maps of the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from panoptic.results.masks import Window, resize_window
+
+_KEPT = 1 << 28  # bytes of claims
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,7 @@ class Contest:
         self.size = size
         self.players = list(players)
         self.arena = arena
+        self._kept: dict[int, np.ndarray] = {}
         self.owner = np.full(size, -1, np.int32)
         self.best = np.zeros(size, np.float32)
         self.windows = [p.window(size) for p in self.players]
@@ -76,11 +80,12 @@ class Contest:
         self.visible = np.zeros(len(self.players), np.int64)
         for number, window in enumerate(self.windows):
             if window is not None:
-                self.area[number] = self._enter(number, window, None)
+                self.area[number] = np.count_nonzero(self._claims(number, window))
+                self._enter(number, window, None)
 
     def mask(self, number: int, window: Window) -> np.ndarray:
         """The pixels of a player's mask within a window, owned or not."""
-        return self.players[number].claims(self.size, window) > 0
+        return self._claims(number, window) > 0
 
     def drop(self, numbers: Iterable[int]) -> None:
         """Takes players out; their pixels go to the highest claim among those that remain."""
@@ -95,6 +100,7 @@ class Contest:
             self.owner[window][free] = -1
             self.best[window][free] = 0
             self.visible[number] = 0
+            self._kept.pop(number, None)
             rows, columns = np.flatnonzero(free.any(1)), np.flatnonzero(free.any(0))
             if not rows.size:
                 continue
@@ -108,7 +114,7 @@ class Contest:
         """All that ``source`` owns of ``target``'s mask becomes ``target``'s; returns how much."""
         window = self.windows[target]
         assert window is not None
-        claims = self.players[target].claims(self.size, window)
+        claims = self._claims(target, window)
         moved = (claims > 0) & (self.owner[window] == source)
         self.owner[window][moved] = target
         self.best[window][moved] = claims[moved]
@@ -124,10 +130,21 @@ class Contest:
         owners = self.owner[window][self.mask(number, window)]
         return np.bincount(owners[owners >= 0], minlength=len(self.players))
 
-    def _enter(self, number: int, window: Window, only: np.ndarray | None) -> int:
-        """Lets a player claim pixels of a window; returns the size of its mask there."""
-        claims = self.players[number].claims(self.size, window)
-        area = int((claims > 0).sum())
+    def _claims(self, number: int, window: Window) -> np.ndarray:
+        """A player's claims on a window that lies in its own."""
+        whole = self.windows[number]
+        assert whole is not None
+        if number not in self._kept:
+            pixels = (whole[0].stop - whole[0].start) * (whole[1].stop - whole[1].start)
+            held = sum(claims.nbytes for claims in self._kept.values())
+            if held + 4 * pixels > _KEPT:
+                return self.players[number].claims(self.size, window)
+            self._kept[number] = self.players[number].claims(self.size, whole)
+        return self._kept[number][_shifted(window, whole, -1)]
+
+    def _enter(self, number: int, window: Window, only: np.ndarray | None) -> None:
+        """Lets a player claim pixels of a window."""
+        claims = self._claims(number, window)
         owner, best = self.owner[window], self.best[window]
         wins = claims > best  # equal claims stay with the earlier player
         if only is not None:
@@ -139,7 +156,30 @@ class Contest:
         self.visible[number] += int(wins.sum())
         owner[wins] = number
         best[wins] = claims[wins]
-        return area
+
+
+def settle(
+    masks: Sequence[np.ndarray],
+    per_logit: float,
+    rounds: Sequence[tuple[Sequence[int], float]],
+    size: tuple[int, int],
+    least_pixels: float,
+) -> np.ndarray:
+    """Who owns which pixel: int16 (H, W), -1 where nobody does.
+
+    ``masks`` (h, w) are logits times ``per_logit``. Each round is some of them, by their places in
+    rising order, and the logit above which they claim; what it gives away, later ones can't. Who
+    gets fewer pixels than ``least_pixels`` leaves, and others have its pixels. Of equal claims the
+    first has the pixel.
+    """
+    owner = np.full(size, -1, np.int16)
+    for members, least in rounds:
+        logits = [masks[m].astype(np.float32) / np.float32(per_logit) for m in members]
+        contest = Contest([Player(each, 1.0, least) for each in logits], size, owner == -1)
+        contest.drop(np.flatnonzero(contest.visible < least_pixels).tolist())
+        won = contest.owner != -1
+        owner[won] = np.array(members, np.int16)[contest.owner[won]]
+    return owner
 
 
 def _intersection(a: Window, b: Window | None) -> Window | None:

@@ -64,9 +64,12 @@ class PipelineRecipe:
         return None if dtype in (None, AUTO) else name_of(choose_dtype((), dtype))
 
     def settled(self, devices: Sequence[str]) -> PipelineRecipe:
+        from panoptic.presets import DEFAULT_MODELS, find_preset, is_large
         from sam2core.precision import choose_dtype
 
-        dtype = choose_dtype(devices, self.arguments.get("dtype"))
+        parts = {name: self.arguments.get(name) for name in ("things", "stuff", "sam2")}
+        preset = find_preset(self.arguments.get("source") or DEFAULT_MODELS, **parts)
+        dtype = choose_dtype(devices, self.arguments.get("dtype"), is_large(preset))
         return replace(self, arguments={**self.arguments, "dtype": dtype})
 
 

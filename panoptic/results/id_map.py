@@ -2,46 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 # COCO panoptic PNGs hold an id in 24 bits; a result that cannot be saved is refused at once.
 MAX_SEGMENT_ID = 2**24 - 1
-_COUNTED = 1 << 22
+_COUNTED = 1 << 22  # pixels at a time
 
 Box = tuple[int, int, int, int]
 
 
 def measure(ids: np.ndarray) -> dict[int, tuple[int, Box]]:
     """Area in pixels and box (xyxy, exclusive) of every id above 0 in an id map (H, W)."""
-    from scipy import ndimage
-
-    compact = ids
-    if ids.max() <= 65_535:
-        areas = _counts(ids)
-        present = numbers = np.flatnonzero(areas[1:]) + 1
-    else:  # find_objects walks up to the largest id, so ids of 24 bits are numbered anew first
-        present = np.unique(ids)
-        present = present[present > 0]
-        numbers = np.arange(1, present.size + 1)
-        compact = np.searchsorted(present, ids).astype(np.int32) + 1
-        compact[ids == 0] = 0
-        areas = _counts(compact)
-    windows = ndimage.find_objects(compact)
-    measured = {}
-    for id, number in zip(present.tolist(), numbers.tolist(), strict=True):
-        rows, columns = windows[number - 1]
-        measured[id] = (int(areas[number]), (columns.start, rows.start, columns.stop, rows.stop))
-    return measured
-
-
-def _counts(ids: np.ndarray) -> np.ndarray:
-    """How often each id occurs. By rows, as numpy makes 64 bits of every pixel that it counts."""
-    counts = np.zeros(int(ids.max()) + 1, np.int64)
+    # By runs of equal pixels, which are few, and some rows at a time, where they are many.
+    measured: dict[int, tuple[int, Box]] = {}
     rows = max(1, _COUNTED // ids.shape[1])
-    for start in range(0, len(ids), rows):
-        part = np.bincount(ids[start : start + rows].ravel())
-        counts[: len(part)] += part
-    return counts
+    for top in range(0, len(ids), rows):
+        for id, (area, (left, upper, right, lower)) in _measure_part(ids[top : top + rows]):
+            upper, lower = upper + top, lower + top
+            if id in measured:
+                more, (x0, y0, x1, _) = measured[id]
+                area, left, upper, right = area + more, min(left, x0), y0, max(right, x1)
+            measured[id] = area, (left, upper, right, lower)
+    return dict(sorted(measured.items()))
+
+
+def _measure_part(ids: np.ndarray) -> Iterator[tuple[int, tuple[int, Box]]]:
+    flat = ids.ravel()
+    begins = np.empty(flat.size, bool)
+    np.not_equal(flat[1:], flat[:-1], out=begins[1:])
+    begins[:: ids.shape[1]] = True
+    starts = np.flatnonzero(begins)
+    lengths = np.diff(starts, append=flat.size)
+    values = flat[starts]
+    if values.max(initial=0) <= 65_535:
+        values = values.astype(np.uint16)  # sorted by counting
+    order = np.argsort(values, kind="stable")
+    values, starts, lengths = values[order], starts[order], lengths[order]
+    row, left = np.divmod(starts, ids.shape[1])
+    firsts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    table = zip(
+        values[firsts].tolist(),
+        np.add.reduceat(lengths, firsts).tolist(),
+        np.minimum.reduceat(left, firsts).tolist(),
+        row[firsts].tolist(),  # of one id they stay in the order of pixels
+        np.maximum.reduceat(left + lengths, firsts).tolist(),
+        np.append(row[firsts[1:] - 1], row[-1]).tolist(),
+        strict=True,
+    )
+    for id, area, x0, y0, x1, y1 in table:
+        if id > 0:
+            yield id, (area, (x0, y0, x1, y1 + 1))
 
 
 def checked_ids(ids: np.ndarray) -> np.ndarray:

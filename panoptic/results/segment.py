@@ -52,8 +52,9 @@ class Segment:
     def __post_init__(self) -> None:
         # numpy's numbers are welcome, but JSON can't write them.
         for name, plain in (("id", int), ("category_id", int), ("area", int), ("score", float)):
-            object.__setattr__(self, name, plain(getattr(self, name)))
-        object.__setattr__(self, "box", tuple(int(v) for v in self.box))
+            if type(value := getattr(self, name)) is not plain:
+                object.__setattr__(self, name, plain(value))
+        object.__setattr__(self, "box", tuple(map(int, self.box)))
         if self.quality is not None:
             object.__setattr__(self, "quality", float(self.quality))
         if not 1 <= self.id <= MAX_SEGMENT_ID:

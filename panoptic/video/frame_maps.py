@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
+from panoptic.video.device_maps import composes_there, steps_and_owner
 from panoptic.video.identities import Roster
-from panoptic.video.mask_layers import Layer, Layers, to_steps
+from panoptic.video.mask_layers import Composed, Layer, Layers, Levels, to_steps
 from prompts import Vocabulary
 from sam2core import BankSettings, TrackedFrame, TrackerSettings
 
@@ -17,13 +19,30 @@ if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
 
 
-def layers_of(answer: TrackedFrame, roster: Roster, size: tuple[int, int]) -> Layers:
-    """The masks of all that is followed, in a frame of ``size`` (height, width)."""
-    layers = []
-    for id, steps in zip(answer.object_ids, to_steps(answer.logits.cpu().numpy()), strict=True):
-        member = roster.live[id]
-        layers.append(Layer(id, member.category_id, member.score, member.quality, steps))
-    return Layers(answer.frame_index, size, ()).with_layers(layers)
+def layers_of(
+    answer: TrackedFrame, roster: Roster, settings: VideoSettings, pipeline: ImagePipeline
+) -> Layers:
+    """The masks of all that is followed in a frame. A GPU composes those that are shown at once."""
+    ids, size = answer.object_ids, answer.size
+    members = [roster.live[id] for id in ids]
+    shown = sorted((n for n, m in enumerate(members) if m.confirmed), key=lambda n: ids[n])
+    things = tuple(members[n].is_thing for n in shown)
+    cleanup = pipeline.settings.merge
+    levels = Levels(things, settings.stuff_logit, settings.min_area, cleanup)
+    owner = None
+    if shown and composes_there(answer.logits.device):
+        steps, owner = steps_and_owner(answer.logits, shown, size, levels)
+    else:
+        steps = to_steps(answer.logits.cpu().numpy())
+    layers = Layers(answer.frame_index, size, ()).with_layers(
+        [
+            Layer(id, m.category_id, m.score, m.quality, each)
+            for id, m, each in zip(ids, members, steps, strict=True)
+        ]
+    )
+    if owner is None:
+        return layers
+    return replace(layers, composed=Composed(tuple(ids[n] for n in shown), levels, owner))
 
 
 def tracker_settings(settings: VideoSettings) -> TrackerSettings:

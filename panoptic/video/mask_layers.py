@@ -12,21 +12,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from panoptic.compose.cleanup import FREE, drop_fragments, fill_gaps
-from panoptic.compose.contest import Contest, Player
+from panoptic.compose.cell_contest import settle_cells
+from panoptic.compose.cleanup import drop_fragments, fill_gaps
+from panoptic.compose.contest import settle
 from panoptic.results.segment import CategoryLike, Segment
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.compose import MergeSettings
 
-_STEPS = 8.0
+STEPS = 8.0
 """Steps of one logit. At the edge of a mask an eighth moves the outline by less than a pixel."""
 _INSIDE, _OUTSIDE = 127, -128  # steps of a mask that is known exactly
 
 
 def to_steps(logits: np.ndarray) -> np.ndarray:
     """Float logits of any shape as int8 eighths. What is above 0 stays above, the rest not."""
-    steps = np.clip(np.rint(logits * _STEPS), -128, 127)
-    return np.where((steps == 0) & (logits > 0), 1, steps).astype(np.int8)
+    found = np.empty(logits.shape, np.int8)
+    masks = (logits, found) if logits.ndim > 2 else (logits[None], found[None])
+    for each, steps in zip(*masks, strict=True):  # what is computed of a mask fits into the cache
+        eighths = each * np.asarray(STEPS, each.dtype)
+        np.rint(eighths, out=eighths)
+        np.clip(eighths, -128, 127, out=eighths)
+        np.copyto(steps, eighths, casting="unsafe")
+        np.maximum(steps, each > 0, out=steps, where=steps == 0)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,20 +86,52 @@ class Layer:
         picture = Image.fromarray(self.steps.astype(np.float32))
         shrinks = height * width < self.steps.size
         way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-        return to_steps(np.asarray(picture.resize((width, height), way)) / _STEPS)
+        return to_steps(np.asarray(picture.resize((width, height), way)) / STEPS)
 
     def pieces(self) -> np.ndarray:
         """Bool (h, w), at the resolution of the layer."""
         return self.steps > 0
 
 
+@dataclass(frozen=True)
+class Levels:
+    """What a map of layers depends on beside their masks, see ``Layers.compose``; ``things`` says
+    of each layer whether it is one."""
+
+    things: tuple[bool, ...]
+    stuff_logit: float
+    min_area: float
+    cleanup: MergeSettings
+
+    def rounds(self) -> list[tuple[list[int], float]]:
+        """Who contests, and from which logit on: the things, then stuff."""
+        return [
+            ([n for n, thing in enumerate(self.things) if thing is kind], least)
+            for kind, least in ((True, 0.0), (False, self.stuff_logit))
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Composed:
+    """A map of the layers of these ``ids``, at these levels: ``owner`` int16 (H, W) is the place of
+    each pixel's layer, -1 where there is none, and -2 - place where a gap was filled."""
+
+    ids: tuple[int, ...]
+    levels: Levels
+    owner: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """All layers of one frame of ``size`` (height, width), in the order in which ids came."""
+    """All layers of one frame of ``size`` (height, width), in the order in which ids came.
+
+    ``composed`` is what a device has made of some of them already.
+    """
 
     index: int
     size: tuple[int, int]
     layers: tuple[Layer, ...]
+    composed: Composed | None = None
 
     def __getitem__(self, id: int) -> Layer:
         for layer in self.layers:
@@ -107,7 +147,8 @@ class Layers:
         """With these layers added, or in place of those of the same id."""
         new = {layer.id: layer for layer in layers}
         kept = [layer for layer in self.layers if layer.id not in new]
-        return replace(self, layers=tuple(sorted([*kept, *layers], key=lambda layer: layer.id)))
+        ordered = sorted([*kept, *layers], key=lambda layer: layer.id)
+        return replace(self, layers=tuple(ordered), composed=None)
 
     def without(self, ids: Sequence[int]) -> Layers:
         return replace(self, layers=tuple(la for la in self.layers if la.id not in set(ids)))
@@ -128,24 +169,33 @@ class Layers:
         and seams are (its other levels are those of still pictures). ``image`` is the frame
         itself, for displays.
         """
-        pixels = self.size[0] * self.size[1]
-        shown = [layer for layer in self.layers if not layer.is_empty]
-        things = [categories[layer.category_id].is_thing for layer in shown]
-        owner = np.full(self.size, FREE, np.int32)
-        for kind, least in ((True, 0.0), (False, stuff_logit)):
-            numbers = np.array([n for n, thing in enumerate(things) if thing is kind], np.int32)
-            players = [
-                Player(shown[n].steps.astype(np.float32) / _STEPS, 1.0, least) for n in numbers
-            ]
-            contest = Contest(players, self.size, owner == FREE)
-            contest.drop(np.flatnonzero(contest.visible < max(min_area * pixels, 1)).tolist())
-            won = contest.owner != FREE
-            owner[won] = numbers[contest.owner[won]]
-        drop_fragments(owner, range(len(shown)), cleanup.min_fragment * pixels)
-        fill_gaps(owner, cleanup.seam * pixels**0.5)
-        ids = np.array([*(layer.id for layer in shown), 0], np.int32)[owner]  # -1 is the last
+        things = tuple(categories[layer.category_id].is_thing for layer in self.layers)
+        levels = Levels(things, stuff_logit, min_area, cleanup)
+        made = self.composed
+        if made is not None and (made.ids, made.levels) == (self.ids, levels):
+            shown, owner = self.layers, made.owner
+        else:
+            shown = tuple(layer for layer in self.layers if not layer.is_empty)
+            things = tuple(categories[layer.category_id].is_thing for layer in shown)
+            owner = _owner([la.steps for la in shown], self.size, replace(levels, things=things))
+        known = [layer.id for layer in shown]
+        # -1 is the last, and what lies below counts on from there.
+        table = np.array([*known, *reversed(known), 0], np.int32)
+        ids = table.take(owner, mode="wrap")  # quicker than checking
+        ids.flags.writeable = False  # so that it isn't copied
         segments = [_segment(layer, categories) for layer in shown]
         return PanopticSegmentation.from_ids(ids, segments, image)
+
+
+def _owner(steps: list[np.ndarray], size: tuple[int, int], levels: Levels) -> np.ndarray:
+    """The place of each pixel's mask, int16 (H, W), -1 where there is none."""
+    pixels = size[0] * size[1]
+    alike = len({each.shape for each in steps}) == 1
+    contest = settle_cells if alike else settle
+    owner = contest(steps, STEPS, levels.rounds(), size, max(levels.min_area * pixels, 1))
+    drop_fragments(owner, range(len(steps)), levels.cleanup.min_fragment * pixels)
+    fill_gaps(owner, levels.cleanup.seam * pixels**0.5)
+    return owner
 
 
 def _segment(layer: Layer, categories: Mapping[int, CategoryLike]) -> Segment:

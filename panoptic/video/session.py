@@ -153,10 +153,10 @@ class VideoSession:
             events.append(Event("cut", None, f"shot {self.shot} begins"))
         self.prompts = {}
         waiting = {m.id for m in self.roster if not m.confirmed}
-        masks = self._masks(rgb)
+        masks = self._masks()
         if first or cut or self._is_time_to_detect():
             self._detect(rgb, masks, index, events)
-            masks = self._masks(rgb)
+            masks = self._masks()
         shown, unshown = self._parted(masks)
         self.layers = shown
         result = self._compose(shown, rgb)
@@ -301,9 +301,9 @@ class VideoSession:
 
     # -- every frame ------------------------------------------------------------------------
 
-    def _masks(self, image: np.ndarray) -> Layers:
+    def _masks(self) -> Layers:
         """All masks that the tracker has for the frame at hand."""
-        return layers_of(self.tracker.current(), self.roster, (image.shape[0], image.shape[1]))
+        return layers_of(self.tracker.current(), self.roster, self.settings, self.pipeline)
 
     def _parted(self, masks: Layers) -> tuple[Layers, Layers]:
         """Those that are shown, and those of what isn't confirmed."""

@@ -9,7 +9,7 @@ import torch
 
 from sam2core import TrackerSettings, VideoTracker
 from sam2core.clicks import Click, join_clicks
-from sam2core.tracked_frame import FILLED_LOGIT, fill_holes
+from sam2core.holes import FILLED_LOGIT, fill_holes
 from sam2core.transforms import to_pixels
 from tests.sam2core.conftest import TINY, moving_square, random_model
 

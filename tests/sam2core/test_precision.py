@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from sam2core import Sam2, load, precision
 from sam2core.precision import choose_dtype, cpu_flags, has_amx, is_quick_in_bfloat16, name_of
+from sam2core.weights import to_state_dict
+from tests.sam2core.conftest import TINY
 
 INTEL = "processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16 amx_bf16 avx512_fp16 amx_tile amx_int8\n"
 AMD = "processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_bf16\n"
@@ -22,6 +27,29 @@ def test_auto_is_bfloat16_where_the_device_has_it_and_float32_elsewhere():
     assert choose_dtype("cpu") == expected
     assert choose_dtype("mps") == torch.float32
     assert choose_dtype(["cpu", "mps"]) == torch.float32  # as suits all of them
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "small", "large"),
+    [
+        (True, True, torch.bfloat16, torch.bfloat16),
+        (False, True, torch.float32, torch.bfloat16),
+        (False, False, torch.float32, torch.float32),
+    ],
+)
+def test_auto_on_a_processor_goes_by_its_instructions_and_the_size(
+    amx, avx512, small, large, monkeypatch
+):
+    monkeypatch.setattr(precision, "cpu_has_amx", lambda: amx)
+    monkeypatch.setattr(precision, "cpu_has_avx512_bfloat16", lambda: avx512)
+    assert choose_dtype("cpu") == small
+    assert choose_dtype("cpu", "auto", large=True) == large
+    assert choose_dtype("cpu", "float32", large=True) == torch.float32
+    assert choose_dtype(["cpu", "mps"], large=True) == torch.float32
+    size = replace(TINY, embed_dim=96, memory_mlp_dim=12_000, decoder_mlp_dim=4096)
+    for config, expected in ((TINY, small), (size, large)):
+        weights = to_state_dict(Sam2(config), "hugging_face")
+        assert load(weights, config=config).compute_dtype == expected
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.int8, "half", "float", "", 16, bool])

@@ -239,7 +239,7 @@ def test_the_settings_of_the_bank_change_what_is_seen(model, bank):
 
 
 def test_small_holes_are_filled_in_what_is_shown(model):
-    from sam2core.tracked_frame import fill_holes
+    from sam2core.holes import fill_holes
 
     logits = torch.full((1, 6, 6), 2.0)
     logits[0, 2, 2] = logits[0, 3, 3] = -1.0  # connected over the corner: a hole of two cells

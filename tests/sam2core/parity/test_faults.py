@@ -24,11 +24,11 @@ from benchmarks.parity.scenes import Scene
 from benchmarks.parity.shapes import MINI
 from benchmarks.parity.subject import Subject
 from sam2core import hiera, memory_attention, tracker
+from sam2core.holes import fill_holes
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import MemoryBank, Selection
 from sam2core.model import Sam2
 from sam2core.prompt_encoder import PromptEncoder
-from sam2core.tracked_frame import fill_holes
 
 SCENE = Scene(MINI.image_size)
 CASES = {f"image: {case.name}": case for case in image_cases(SCENE)} | {
