@@ -1,4 +1,4 @@
-# Commands that always work on a fresh machine: `make demo`, `make test`.
+# Commands that always work on a fresh machine: `make demo`, `make test`, `make docs`.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -7,7 +7,8 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.
 # Files of tests side by side, as many as there are cores, but few enough to fit memory (1.6 GB each).
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test check format setup clean test-formats test-groundingdino groundingdino-parity test-ray
+.PHONY: demo test check docs docs-pages docs-diagrams notebooks format setup clean \
+	test-formats test-groundingdino groundingdino-parity test-ray
 
 demo: $(VENV)/.ready-demo
 	HF_HUB_OFFLINE=1 $(BIN)/panoptic demo -o out/demo
@@ -20,6 +21,31 @@ check: $(VENV)/.ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MKDOCS) build --strict
+
+# The documentation as a site, out/site/index.html (python3 -m http.server -d out/site serves it, with
+# a search); nothing is loaded from outside, then or later.
+MKDOCS := PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+
+docs: $(VENV)/.ready-test
+	$(MKDOCS) build --strict
+
+# What of it is made and committed: the settings; pictures by the demo models, of the widget, of the app.
+docs-pages: $(VENV)/.ready-test
+	HF_HUB_OFFLINE=1 $(BIN)/python -m docsite.settings_page
+	HF_HUB_OFFLINE=1 $(BIN)/python -m docsite.pictures
+	HF_HUB_OFFLINE=1 $(BIN)/python -m docsite.widget_picture
+	HF_HUB_OFFLINE=1 $(BIN)/python -m docsite.app_pictures
+
+# Diagrams, by Mermaid in a Chromium that is there. Needs npm.
+docs-diagrams: $(VENV)/.ready-test
+	mkdir -p out/mermaid
+	cd out/mermaid && tar xzf "$$(npm pack --silent mermaid@11.17.2)" package/dist/mermaid.min.js
+	$(BIN)/python -m docsite.diagrams out/mermaid/package/dist/mermaid.min.js
+
+# Runs the notebooks and stores them with what they show.
+notebooks: $(VENV)/.ready-test
+	$(BIN)/python -m docsite.notebooks
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .
@@ -46,7 +72,7 @@ test-ray: $(VENV)/.ready-test
 # The tools that exports are for bring old versions of numpy and others: they have an environment of
 # their own, which sees the packages of the first.
 test-formats: .formats/.ready
-	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/formats
+	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/formats tests/panoptic/serve/test_label_studio_sdk.py
 
 PACKAGES := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 
@@ -70,7 +96,7 @@ $(VENV)/.ready-demo: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[demo,train,test,lint]'
+	$(PIP) -e '.[demo,train,test,lint,docs]'
 	touch $@
 
 clean:
