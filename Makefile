@@ -1,4 +1,4 @@
-# Commands that always work on a fresh machine: `make demo`, `make test`, `make docs`.
+# Commands that always work on a fresh machine: `make demo`, `make test`.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -7,8 +7,8 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.
 # Files of tests side by side, as many as there are cores, but few enough to fit memory (1.6 GB each).
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test check docs docs-pages docs-diagrams notebooks format setup clean \
-	test-formats test-groundingdino groundingdino-parity test-ray
+.PHONY: demo test check format setup clean test-formats test-groundingdino groundingdino-parity test-ray \
+	speed-peers
 
 demo: $(VENV)/.ready-demo
 	HF_HUB_OFFLINE=1 $(BIN)/panoptic demo -o out/demo
@@ -21,31 +21,6 @@ check: $(VENV)/.ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MKDOCS) build --strict
-
-# The documentation as a site, out/site/index.html (python3 -m http.server -d out/site serves it, with
-# a search); nothing is loaded from outside, then or later.
-MKDOCS := PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
-
-docs: $(VENV)/.ready-test
-	$(MKDOCS) build --strict
-
-# What of it is made and committed: the settings; pictures by the demo models, of the widget, of the app.
-docs-pages: $(VENV)/.ready-test
-	HF_HUB_OFFLINE=1 $(BIN)/python -m docsite.settings_page
-	HF_HUB_OFFLINE=1 $(BIN)/python -m docsite.pictures
-	HF_HUB_OFFLINE=1 $(BIN)/python -m docsite.widget_picture
-	HF_HUB_OFFLINE=1 $(BIN)/python -m docsite.app_pictures
-
-# Diagrams, by Mermaid in a Chromium that is there. Needs npm.
-docs-diagrams: $(VENV)/.ready-test
-	mkdir -p out/mermaid
-	cd out/mermaid && tar xzf "$$(npm pack --silent mermaid@11.17.2)" package/dist/mermaid.min.js
-	$(BIN)/python -m docsite.diagrams out/mermaid/package/dist/mermaid.min.js
-
-# Runs the notebooks and stores them with what they show.
-notebooks: $(VENV)/.ready-test
-	$(BIN)/python -m docsite.notebooks
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .
@@ -64,6 +39,23 @@ groundingdino-parity: .groundingdino/.ready
 		yapf==0.43.0 timm==1.0.31 torchvision==0.28.0 opencv-python-headless==5.0.0.93
 	touch $@
 
+# Meta's package sam2, for `.speed/bin/python -m benchmarks.speed`, in an environment that sees the
+# packages of the first. It has no wheel, and asks for torch while it is built; its kernel for GPUs
+# is left out.
+speed-peers: .speed/.ready
+
+.speed/.ready: | $(VENV)/.ready-test
+	rm -rf .speed
+	$(PYTHON) -m venv .speed
+	$(BIN)/python $(PACKAGES) > "$$(.speed/bin/python $(PACKAGES))/zz-panoptic.pth"
+	.speed/bin/pip install --quiet --disable-pip-version-check setuptools wheel
+	.speed/bin/pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0 \
+		hydra-core==1.3.2 omegaconf==2.3.0 antlr4-python3-runtime==4.9.3 iopath==0.1.10 \
+		portalocker==3.2.0
+	SAM2_BUILD_CUDA=0 .speed/bin/pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation sam2==1.1.0
+	touch $@
+
 # Labels on a cluster of two workers on this machine, of which one is killed.
 test-ray: $(VENV)/.ready-test
 	$(PIP) -e '.[ray]'
@@ -72,7 +64,7 @@ test-ray: $(VENV)/.ready-test
 # The tools that exports are for bring old versions of numpy and others: they have an environment of
 # their own, which sees the packages of the first.
 test-formats: .formats/.ready
-	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/formats tests/panoptic/serve/test_label_studio_sdk.py
+	HF_HUB_OFFLINE=1 .formats/bin/python -m pytest tests/panoptic/formats
 
 PACKAGES := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 
@@ -96,8 +88,8 @@ $(VENV)/.ready-demo: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[demo,train,test,lint,docs]'
+	$(PIP) -e '.[demo,train,test,lint]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) .formats .groundingdino out build *.egg-info
+	rm -rf $(VENV) .formats .groundingdino .speed out build *.egg-info

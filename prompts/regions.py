@@ -45,37 +45,16 @@ class Region:
         return int(self.mask.sum())
 
 
-@dataclass(frozen=True, eq=False)
-class LikeliestWords:
-    """The index of the likeliest word at each pixel, (H, W), and its probability."""
-
-    winners: np.ndarray
-    best: np.ndarray
-
-    @classmethod
-    def of(cls, probabilities_khw: np.ndarray) -> LikeliestWords:
-        """Of K >= 1 words."""
-        winners = probabilities_khw.argmax(axis=0)
-        best = np.take_along_axis(probabilities_khw, winners[None], axis=0)[0]
-        return cls(winners, best)
-
-    def above(self, background: float) -> np.ndarray:
-        """The indices, -1 where the probability is below the background."""
-        return np.where(self.best < background, -1, self.winners)
-
-
 def find_regions(
     probabilities_khw: np.ndarray,
     category_ids: np.ndarray,
     things: np.ndarray | None = None,
     settings: RegionSettings | None = None,
-    likeliest: LikeliestWords | None = None,
 ) -> tuple[Region, ...]:
     """Every pixel to its likeliest word, without things and background, in connected pieces.
 
     ``things`` are bool masks (N, H, W), or their union (H, W). Regions come by category in the
-    order of ``category_ids``, the largest piece first. ``likeliest`` are those of the same
-    probabilities, where they are known already.
+    order of ``category_ids``, the largest piece first.
     """
     settings = settings or RegionSettings()
     probabilities = np.asarray(probabilities_khw)
@@ -86,7 +65,7 @@ def find_regions(
         )
     if probabilities.size == 0:
         return ()
-    winners = (likeliest or LikeliestWords.of(probabilities)).above(settings.background)
+    winners = likeliest_words(probabilities, settings.background)
     winners[_union(things, probabilities.shape[1:])] = -1
     found = []
     won = np.bincount(winners.ravel() + 1, minlength=len(category_ids) + 1)[1:]
@@ -115,7 +94,10 @@ def _union(things: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
 
 def likeliest_words(probabilities_khw: np.ndarray, background: float) -> np.ndarray:
     """The index of the likeliest of K >= 1 words at each pixel, -1 below the background, (H, W)."""
-    return LikeliestWords.of(probabilities_khw).above(background)
+    winners = probabilities_khw.argmax(axis=0)
+    best = np.take_along_axis(probabilities_khw, winners[None], axis=0)[0]
+    winners[best < background] = -1
+    return winners
 
 
 def _components(mask: np.ndarray, settings: RegionSettings) -> list[np.ndarray]:

@@ -132,20 +132,10 @@ def calibration_error(judged: Judged) -> float:
 def found_among_worst(judged: Judged, share: float = WORST) -> float:
     """How many of the bad segments are among those of the least quality, ``share`` of all; where
     more are bad than that, how many of as many as there is room for. Nan where none is bad."""
-    counts = np.array(judged.counts)
-    bad = float(counts[~judged.good].sum())
-    return _bad_among_worst(judged, share) / min(bad, share * counts.sum()) if bad else float("nan")
-
-
-def found_of_all(judged: Judged, share: float = WORST) -> float:
-    """How many of all bad segments are among those of the least quality, ``share`` of all segments,
-    room or no room: where a third is bad, a fifth can't hold more than 60 % of them."""
-    bad = float(np.array(judged.counts)[~judged.good].sum())
-    return _bad_among_worst(judged, share) / bad if bad else float("nan")
-
-
-def _bad_among_worst(judged: Judged, share: float) -> float:
     bad, counts = ~judged.good, np.array(judged.counts)
+    if not bad.any():
+        return float("nan")
     order = np.argsort(judged.qualities, kind="stable")
     looked_at = np.cumsum(counts[order]) <= share * counts.sum()
-    return float((bad * counts)[order][looked_at].sum())
+    possible = min((bad * counts).sum(), share * counts.sum())
+    return float((bad * counts)[order][looked_at].sum() / possible)

@@ -10,14 +10,7 @@ import torch
 
 from detectors.base import Boxes, Heatmaps, StuffDetector, ThingDetector, ThingSettings
 from prompts import Vocabulary
-from sam2core import (
-    FrameSource,
-    ImageMasks,
-    Segmenter,
-    Tracker,
-    TrackerOverFrames,
-    TrackerSettings,
-)
+from sam2core import ImageMasks, Segmenter, Tracker, TrackerSettings
 
 
 class RememberingThings:
@@ -110,11 +103,6 @@ class RememberingSegmenter:
 
     def tracker(self, settings: TrackerSettings | None = None) -> Tracker:
         return self._segmenter.tracker(settings)
-
-    def tracker_over(
-        self, frames: FrameSource, settings: TrackerSettings | None = None
-    ) -> TrackerOverFrames:
-        return self._segmenter.tracker_over(frames, settings)
 
 
 def _bytes(values: Any) -> tuple[tuple[int, ...], bytes]:

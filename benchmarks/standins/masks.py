@@ -22,9 +22,8 @@ from benchmarks.standins.shapes import (
     to_logits,
 )
 from benchmarks.standins.tracker import StandinTracker, TrackErrors
-from benchmarks.standins.tracker_over import StandinTrackerOver
 from benchmarks.standins.truth import TrueFrame, Truths, rng_of
-from sam2core import FrameSource, ImageMasks, TrackerSettings
+from sam2core import ImageMasks, TrackerSettings
 from sam2core.arrays import as_mask
 from sam2core.errors import PromptError
 from sam2core.transforms import as_rgb, to_prompt
@@ -108,11 +107,6 @@ class StandinSegmenter:
     def tracker(self, settings: TrackerSettings | None = None) -> StandinTracker:
         """A tracker of a stream; ``settings`` are of memories, which it doesn't have."""
         return StandinTracker(self.truths, self.tracks, self.seed)
-
-    def tracker_over(
-        self, frames: FrameSource, settings: TrackerSettings | None = None
-    ) -> StandinTrackerOver:
-        return StandinTrackerOver(self, frames)
 
     def describe(self, mask: Any, *, image: EncodedTruth) -> np.ndarray:
         """As ``StandinTracker.describe``, of a picture."""

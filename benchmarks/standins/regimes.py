@@ -40,14 +40,12 @@ USUAL_MASKS = MaskErrors(
 )
 """As of SAM 2 on what stands out: an IoU of nearly 0.9 for a true box, less for what is small."""
 USUAL_TRACKS = TrackErrors(
-    **{"drift": 0.001, "most_drift": 0.08, "edge": 1.2, "height": 8.0, "forgets": 0.1},
+    **{"drift": 0.004, "most_drift": 0.08, "edge": 1.2, "height": 8.0, "forgets": 0.1},
     **{"jumps": 0.002, "swallows": 0.001, "absent": 0.004},
     looks=LookErrors(alike=0.8, noise=0.35),
 )
-"""As of SAM 2 on what stands out from its surroundings. Outlines drift as the demo SAM 2's do
-(``benchmarks.drift``), a quarter of what was taken for usual before that was measured. Looks are as
-of the demo SAM 2 at things of photographs (``benchmarks.recognition``): a likeness of 0.9 of one
-thing, of 0.7 of two alike."""
+"""As of SAM 2 on what stands out from its surroundings. Looks are as of the demo SAM 2 at things of
+photographs (``benchmarks.recognition``): a likeness of 0.9 of one thing, of 0.7 of two alike."""
 
 
 @dataclass(frozen=True)

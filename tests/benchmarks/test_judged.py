@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.lib.judged import (
-    Judged,
-    calibration_error,
-    found_among_worst,
-    found_of_all,
-    reliability,
-)
+from benchmarks.lib.judged import Judged, calibration_error, found_among_worst, reliability
 from panoptic.compose.quality import Evidence
 
 
@@ -47,9 +41,6 @@ def test_the_wrong_ones_are_looked_for_among_the_worst():
     assert found_among_worst(judged(qualities, [0, 1] + [1] * 6 + [0, 0])) == 0.5
     assert found_among_worst(judged(qualities, [0, 0] + [1] * 8), share=0.1) == 1
     assert np.isnan(found_among_worst(judged(qualities, [1] * 10)))
-    assert found_of_all(judged(qualities, [0, 1] + [1] * 6 + [0, 0])) == pytest.approx(1 / 3)
-    assert found_of_all(judged(qualities, [0, 0] + [1] * 8), share=0.1) == 0.5
-    assert np.isnan(found_of_all(judged(qualities, [1] * 10)))
 
 
 def test_parts_count_the_same_where_they_should():

@@ -38,7 +38,7 @@ def test_it_holds_the_packages_and_nothing_else(checkout, files):
     models = {str(path.relative_to(checkout)) for path in weights.rglob("*") if path.is_file()}
     words = {str(p.relative_to(checkout)) for p in checkout.glob("panoptic/benchmark/words/*.yaml")}
     assert len(words) == 3
-    page = {str(p.relative_to(checkout)) for p in checkout.glob("panoptic/*/static/*")}
+    page = {str(p.relative_to(checkout)) for p in checkout.glob("panoptic/app/static/*")}
     assert {"index.html", "app.js", "style.css"} <= {Path(path).name for path in page}
     parts = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt")
     expected = {
@@ -83,7 +83,7 @@ def test_extras_refer_to_this_distribution(metadata):
 def test_every_advice_to_install_names_this_distribution_and_an_extra_of_it(metadata):
     extras = set(metadata.get_all("Provides-Extra"))
     named, wrong = set(), []
-    folders = (*PACKAGES, "benchmarks", "training", "notebooks", "docs", "docsite")
+    folders = (*PACKAGES, "benchmarks", "training", "notebooks", "docs")
     texts = [ROOT / "README.md", ROOT / "Makefile"]
     texts += [
         p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".py", ".md", ".ipynb")
@@ -98,8 +98,8 @@ def test_every_advice_to_install_names_this_distribution_and_an_extra_of_it(meta
     assert {"demo", "train", "ray", "datasets", "groundingdino"} <= named <= extras
 
 
-def test_the_documentation_lists_every_extra_and_the_versions(metadata):
-    text = (ROOT / "docs" / "first-steps.md").read_text(encoding="utf-8")
+def test_the_readme_lists_every_extra_and_the_versions(metadata):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     install = re.search(r"\n## Install\n(.*?)\n## ", text, re.DOTALL).group(1)
     listed = set(re.findall(r"^\| `(\w+)` \|", install, re.MULTILINE))
     assert listed == set(metadata.get_all("Provides-Extra"))
