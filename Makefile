@@ -8,7 +8,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test check docs docs-pages docs-diagrams notebooks format setup clean \
-	test-formats test-groundingdino groundingdino-parity test-ray
+	test-formats test-groundingdino groundingdino-parity test-ray speed-peers
 
 demo: $(VENV)/.ready-demo
 	HF_HUB_OFFLINE=1 $(BIN)/panoptic demo -o out/demo
@@ -64,6 +64,23 @@ groundingdino-parity: .groundingdino/.ready
 		yapf==0.43.0 timm==1.0.31 torchvision==0.28.0 opencv-python-headless==5.0.0.93
 	touch $@
 
+# Meta's package sam2, for `.speed/bin/python -m benchmarks.speed`, in an environment that sees the
+# packages of the first. It has no wheel, and asks for torch while it is built; its kernel for GPUs
+# is left out.
+speed-peers: .speed/.ready
+
+.speed/.ready: | $(VENV)/.ready-test
+	rm -rf .speed
+	$(PYTHON) -m venv .speed
+	$(BIN)/python $(PACKAGES) > "$$(.speed/bin/python $(PACKAGES))/zz-panoptic.pth"
+	.speed/bin/pip install --quiet --disable-pip-version-check setuptools wheel
+	.speed/bin/pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0 \
+		hydra-core==1.3.2 omegaconf==2.3.0 antlr4-python3-runtime==4.9.3 iopath==0.1.10 \
+		portalocker==3.2.0
+	SAM2_BUILD_CUDA=0 .speed/bin/pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation sam2==1.1.0
+	touch $@
+
 # Labels on a cluster of two workers on this machine, of which one is killed.
 test-ray: $(VENV)/.ready-test
 	$(PIP) -e '.[ray]'
@@ -100,4 +117,4 @@ $(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) .formats .groundingdino out build *.egg-info
+	rm -rf $(VENV) .formats .groundingdino .speed out build *.egg-info

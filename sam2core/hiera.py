@@ -11,16 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sam2core.attention_kernels import attend
 from sam2core.config import Sam2Config
 from sam2core.layers import Mlp
-from sam2core.precision import cpu_has_amx
 
-TOKENS_AT_ONCE = 1024
+TOKENS_AT_ONCE = 4096
 """Tokens that a CPU takes through a block together, if windows are no larger."""
-
-
-SCORES_AT_ONCE = 2**20
-"""Scores of an attention that are computed together, 2 MB in bfloat16."""
 
 
 def to_windows(x: Tensor, size: int) -> Tensor:
@@ -49,7 +45,7 @@ def pool(x: Tensor) -> Tensor:
 def in_bands(compute: Callable[[Tensor], Tensor], x: Tensor, height: int) -> Tensor:
     """``compute`` of a (B, H, W, C) map, band by band on a CPU: bands are multiples of ``height``.
 
-    For what no band needs of the others. A band of some hundred tokens stays in a core's cache all
+    For what no band needs of the others. A band of some thousand tokens stays in a core's cache all
     the way through a block, where a whole map of 65,536 is written out after every step.
     """
     if x.device.type != "cpu" or torch.compiler.is_compiling():
@@ -57,26 +53,6 @@ def in_bands(compute: Callable[[Tensor], Tensor], x: Tensor, height: int) -> Ten
     bands = max(1, TOKENS_AT_ONCE // (height * x.shape[0] * x.shape[2]))
     parts = [compute(band) for band in x.split(bands * height, dim=1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of (N, heads, tokens, channels).
-
-    ``scaled_dot_product_attention``, but in bfloat16 on CPUs without AMX: there its kernel is
-    slower than in float32, and plain products of matrices are twice as quick, in pieces whose
-    scores stay in the cache. Scores are rounded to bfloat16 then, as queries and keys are.
-    """
-    if q.device.type != "cpu" or q.dtype != torch.bfloat16 or cpu_has_amx():
-        return F.scaled_dot_product_attention(q, k, v)
-    q, k = q * q.shape[-1] ** -0.5, k.transpose(2, 3)
-    rows = max(1, SCORES_AT_ONCE // (q.shape[0] * k.shape[-1]))
-    found = torch.empty((q.shape[0], q.shape[2], q.shape[1], v.shape[3]), dtype=q.dtype)
-    for head in range(q.shape[1]):
-        for first in range(0, q.shape[2], rows):
-            piece = slice(first, first + rows)
-            scores = q[:, head, piece] @ k[:, head]
-            found[:, piece, head] = scores.softmax(-1) @ v[:, head]
-    return found.transpose(1, 2)
 
 
 class PooledAttention(nn.Module):

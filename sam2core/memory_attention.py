@@ -1,44 +1,177 @@
 """Memory attention: the features of a frame, conditioned on what is remembered of an object.
 
 SAM 2 paper (arXiv 2408.00714), section 4 and appendix D.1, with 2-D rotary positions.
+
+A memory enters as keys and values, and most of the keys doesn't depend on the frame that asks.
+Projection and rotation are linear, so a key is a sum, ``R(W m) + R(W (place + time) + b)``: the
+first is of the memory alone and can be kept beside it (:mod:`~sam2core.kept_keys`), the second of
+its age alone and is the same for all objects. Values are linear in the memory too, and the weights
+of a softmax sum to 1: attending to the memory itself, which has a quarter of the channels, and
+projecting what comes out is the same.
+
+Memories may also be of fewer tokens (:mod:`~sam2core.pooled_memory`).
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sam2core.attention_kernels import attend, attend_in_pieces, folds_values
 from sam2core.config import Sam2Config
 from sam2core.layers import flatten_map, unflatten_map
+from sam2core.pooled_memory import choose_places, with_pooled
 from sam2core.position import AxialRope, rotate, sine_map
 
+Rope = tuple[Tensor, Tensor]
+LOG_4 = math.log(4)
+"""What is added to the scores of keys that stand for four cells."""
 
-class RopeAttention(nn.Module):
+
+@dataclass(frozen=True)
+class ProjectedMemory:
+    """What attention makes of one memory alone.
+
+    ``keys`` (layers, 1 or 2, K, dim): of K keys what doesn't depend on place and age, and values
+    where these aren't folded out. Of a memory of fewer tokens also these, ``tokens`` (K,
+    memory_dim), and their ``places`` (K,), see :mod:`~sam2core.pooled_memory`; else its features
+    are its tokens.
+    """
+
+    keys: Tensor
+    tokens: Tensor | None = None
+    places: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class MemoryTokens:
+    """What N objects of the same memory extent remember.
+
+    ``tokens`` are those of their T spatial memories (K, memory_dim), ``projected`` what
+    :meth:`MemoryAttention.project` makes of each, and ``ages`` (N, T) says of each which row it is
+    of ``timed``, which :meth:`MemoryAttention.time` gives. ``pointers`` (N, P, dim) come with the
+    encoding of their distance, ``pointer_time`` (N, P, memory_dim). P may be 0. The first
+    ``pooled`` tokens of each memory stand for four cells.
+    """
+
+    tokens: Sequence[Sequence[Tensor]]
+    projected: Sequence[Sequence[ProjectedMemory]]
+    ages: Sequence[Sequence[int]]
+    timed: Tensor
+    pointers: Tensor
+    pointer_time: Tensor
+    pooled: int = 0
+
+    def in_order(self, memories: Sequence[Tensor]) -> list[Tensor]:
+        """Parts of T memories (..., K, C), one after another: pooled tokens of all, then others."""
+        if not self.pooled:
+            return [*memories]
+        first = [each[..., : self.pooled, :] for each in memories]
+        return first + [each[..., self.pooled :, :] for each in memories]
+
+    def timed_for(self, layer: int, n: int) -> list[Tensor]:
+        """Of each memory of an object, what its keys have of place and age."""
+        rows = (self.timed[layer, age] for age in self.ages[n])
+        return [
+            row if each.places is None else row.index_select(0, each.places)
+            for row, each in zip(rows, self.projected[n], strict=True)
+        ]
+
+    def pointer_tokens(self) -> tuple[Tensor, Tensor]:
+        """Keys and values (N, P * dim / memory_dim, memory_dim).
+
+        A pointer is longer than a memory token: it becomes several.
+        """
+        tokens = self.pointers.unflatten(-1, (-1, self.pointer_time.shape[-1]))
+        timed = tokens + self.pointer_time[:, :, None].to(tokens.dtype)
+        return timed.flatten(1, 2), tokens.flatten(1, 2)
+
+
+class SelfAttention(nn.Module):
     """Single-head attention whose queries and keys are turned by their place in the picture."""
 
-    def __init__(self, dim: int, key_dim: int) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
         self.q = nn.Linear(dim, dim)
-        self.k = nn.Linear(key_dim, dim)
-        self.v = nn.Linear(key_dim, dim)
+        self.k = nn.Linear(dim, dim)
+        self.v = nn.Linear(dim, dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, rope: tuple[Tensor, Tensor], unplaced: int
-    ) -> Tensor:
-        """Queries (N, h*w, dim); keys and values (N, K, key_dim).
+    def forward(self, x: Tensor, rope: Rope) -> Tensor:
+        """(N, h*w, dim) to the same."""
+        q, k, v = rotate(self.q(x), *rope), rotate(self.k(x), *rope), self.v(x)
+        return self.out(attend(*(t.unsqueeze(1) for t in (q, k, v))).squeeze(1))
 
-        The first K - ``unplaced`` keys are whole frames of h*w cells, and each frame is turned
-        alike; the last ``unplaced`` (pointers) have no place and are not turned.
-        """
-        cos, sin = rope
-        q, k, v = rotate(self.q(x), cos, sin), self.k(keys), self.v(values)
-        frames, pointers = k[:, : k.shape[1] - unplaced], k[:, k.shape[1] - unplaced :]
-        frames = rotate(frames.unflatten(1, (-1, len(cos))), cos, sin).flatten(1, 2)
-        k = torch.cat((frames, pointers), dim=1) if unplaced else frames
-        q, k, v = (t.unsqueeze(1) for t in (q, k, v))
-        return self.out(F.scaled_dot_product_attention(q, k, v).squeeze(1))
+
+class CrossAttention(nn.Module):
+    """Single-head attention of a frame to memories; pointers have no place and aren't turned."""
+
+    def __init__(self, dim: int, memory_dim: int) -> None:
+        super().__init__()
+        self.q = nn.Linear(dim, dim)
+        self.k = nn.Linear(memory_dim, dim)
+        self.v = nn.Linear(memory_dim, dim)
+        self.out = nn.Linear(dim, dim)
+
+    def project(self, features: Tensor, rope: Rope, values: bool) -> Tensor:
+        """Memories (M, h*w, memory_dim) to what keys have of them, and with ``values`` to these:
+        (M, 1 or 2, h*w, dim)."""
+        found = [rotate(F.linear(features, self.k.weight), *rope)]
+        return torch.stack([*found, self.v(features)] if values else found, dim=1)
+
+    def forward(self, x: Tensor, layer: int, memory: MemoryTokens, rope: Rope) -> Tensor:
+        """Queries (1 or N, h*w, dim) to answers (N, h*w, dim)."""
+        q = rotate(self.q(x), *rope)
+        pointer_keys, pointer_values = memory.pointer_tokens()
+        pointer_keys = self.k(pointer_keys)
+        counted = memory.pooled * len(memory.ages[0])
+        if folds_values(q):
+            rows = range(len(memory.projected))
+            found = [self._attend_alone(q, n, layer, memory, pointer_keys[n]) for n in rows]
+            return self.out(self.v(torch.stack(found)))
+
+        def batch(rows: Sequence[Sequence[Tensor]]) -> Tensor:
+            return torch.stack([torch.cat(memory.in_order(row)) for row in rows])
+
+        own, values = (
+            batch([[each.keys[layer, i] for each in row] for row in memory.projected])
+            for i in range(2)
+        )
+        timed = batch([memory.timed_for(layer, n) for n in range(len(own))])
+        keys = torch.cat((own + timed, pointer_keys), dim=1)
+        values = torch.cat((values, self.v(pointer_values)), dim=1)
+        mask = None
+        if counted:
+            mask = F.pad(q.new_full((1, 1, 1, counted), LOG_4), (0, keys.shape[1] - counted))
+        q = q.expand(len(keys), -1, -1)
+        y = F.scaled_dot_product_attention(
+            q.unsqueeze(1), keys.unsqueeze(1), values.unsqueeze(1), attn_mask=mask
+        )
+        return self.out(y.squeeze(1))
+
+    def _attend_alone(
+        self, q: Tensor, n: int, layer: int, memory: MemoryTokens, pointer_keys: Tensor
+    ) -> Tensor:
+        """Queries (1 or N, h*w, dim) of the n-th object on its memories, over values before their
+        projection: (h*w, memory_dim)."""
+        own = memory.in_order([each.keys[layer, 0] for each in memory.projected[n]])
+        timed = memory.in_order(memory.timed_for(layer, n))
+        _, pointer_values = memory.pointer_tokens()
+        values = torch.cat((*memory.in_order(memory.tokens[n]), pointer_values[n])).to(q.dtype)
+        keys = torch.empty((len(values), q.shape[2]), dtype=q.dtype)
+        *spatial, rest = keys.split([*map(len, own), len(pointer_keys)])
+        for first, second, whole in zip(own, timed, spatial, strict=True):
+            torch.add(first, second, out=whole)
+        rest.copy_(pointer_keys)
+        counted = memory.pooled * len(memory.ages[n])
+        q = q[n % len(q), None]
+        return attend_in_pieces(q, keys[None], values[None], counted, LOG_4)[0]
 
 
 class MemoryAttentionLayer(nn.Module):
@@ -48,21 +181,17 @@ class MemoryAttentionLayer(nn.Module):
         super().__init__()
         dim = config.dim
         self.norm1 = nn.LayerNorm(dim)
-        self.self_attention = RopeAttention(dim, dim)
+        self.self_attention = SelfAttention(dim)
         self.norm2 = nn.LayerNorm(dim)
-        self.cross_attention = RopeAttention(dim, config.memory_dim)
+        self.cross_attention = CrossAttention(dim, config.memory_dim)
         self.norm3 = nn.LayerNorm(dim)
         self.expand = nn.Linear(dim, config.memory_mlp_dim)
         self.reduce = nn.Linear(config.memory_mlp_dim, dim)
 
-    def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, rope: tuple[Tensor, Tensor], unplaced: int
-    ) -> Tensor:
-        y = self.norm1(x)
-        x = x + self.self_attention(y, y, y, rope, unplaced=0)
-        # Until here the frame is the same for every object: one pass serves the whole batch.
-        x = x.expand(len(keys), -1, -1)
-        x = x + self.cross_attention(self.norm2(x), keys, values, rope, unplaced)
+    def forward(self, x: Tensor, layer: int, memory: MemoryTokens, rope: Rope) -> Tensor:
+        x = x + self.self_attention(self.norm1(x), rope)
+        # In the first layer the frame is the same for every object until here.
+        x = x + self.cross_attention(self.norm2(x), layer, memory, rope)
         return x + self.reduce(F.relu(self.expand(self.norm3(x))))
 
 
@@ -75,37 +204,38 @@ class MemoryAttention(nn.Module):
         )
         self.norm = nn.LayerNorm(config.dim)
 
-    def forward(
-        self,
-        features: Tensor,
-        spatial: Tensor,
-        spatial_time: Tensor,
-        pointers: Tensor,
-        pointer_time: Tensor,
-    ) -> Tensor:
-        """Condition a frame on the memories of N objects of the same memory extent.
+    def project(
+        self, features: Tensor, side: int, like: Tensor, pooled: bool
+    ) -> list[ProjectedMemory]:
+        """What can be kept of memories (M, h*w, memory_dim) of a grid of ``side`` x ``side``, for
+        queries ``like`` those. ``pooled``: as memories of fewer tokens."""
+        rope, values = self.rope.rotation(side, side), not folds_values(like)
+        keys = torch.stack([each.project(features, rope, values) for each in self._cross()], dim=1)
+        if not pooled:
+            return [ProjectedMemory(row) for row in keys]
+        places = choose_places(features, side)
+        every = zip(with_pooled(keys, side), with_pooled(features, side), places, strict=True)
+        return [ProjectedMemory(k.index_select(-2, at), f[at], at) for k, f, at in every]
 
-        ``features`` (1 or N, dim, h, w) of the frame; ``spatial`` (N, T, h*w, memory_dim) and
-        the embedding of the age of each of the T memories, ``spatial_time`` (N, T, memory_dim);
-        ``pointers`` (N, P, dim) and the encoding of their distance, ``pointer_time``
-        (N, P, memory_dim). P may be 0. Gives (N, dim, h, w).
-        """
+    def time(self, memory_time: Tensor, side: int, dtype: torch.dtype, pooled: bool) -> Tensor:
+        """What keys have of their place and of ages (A, memory_dim): (layers, A, h*w, dim), and
+        with ``pooled`` as :func:`~sam2core.pooled_memory.with_pooled` gives it."""
+        place = flatten_map(sine_map(memory_time.shape[1], side, side, memory_time.device))
+        placed = place.to(memory_time.dtype) + memory_time[:, None]
+        rope = self.rope.rotation(side, side)
+        whole = torch.stack([rotate(each.k(placed), *rope).to(dtype) for each in self._cross()])
+        return with_pooled(whole, side) if pooled else whole
+
+    def forward(self, features: Tensor, memory: MemoryTokens) -> Tensor:
+        """Condition a frame (1 or N, dim, h, w) on the memories of N objects: (N, dim, h, w)."""
         height, width = features.shape[-2:]
         position = sine_map(features.shape[1], height, width, features.device)
         x = flatten_map(features + 0.1 * position.to(features.dtype))
-
-        memory_dim = spatial.shape[-1]
-        place = flatten_map(sine_map(memory_dim, height, width, features.device))
-        placed = spatial + (place + spatial_time[:, :, None]).to(spatial.dtype)
-        # A pointer is longer than a memory token: it becomes dim / memory_dim tokens.
-        parts = pointers.shape[-1] // memory_dim
-        pointer_tokens = pointers.unflatten(-1, (parts, memory_dim))
-        timed = pointer_tokens + pointer_time[:, :, None].to(pointers.dtype)
-        unplaced = pointers.shape[1] * parts
-
-        keys = torch.cat((placed.flatten(1, 2), timed.flatten(1, 2)), dim=1)
-        values = torch.cat((spatial.flatten(1, 2), pointer_tokens.flatten(1, 2)), dim=1)
         rope = self.rope.rotation(height, width)
-        for layer in self.layers:
-            x = layer(x, keys, values, rope, unplaced)
+        for number, layer in enumerate(self.layers):
+            x = layer(x, number, memory, rope)
         return unflatten_map(self.norm(x), height, width)
+
+    def _cross(self) -> list[CrossAttention]:
+        layers = cast("list[MemoryAttentionLayer]", self.layers)
+        return [layer.cross_attention for layer in layers]

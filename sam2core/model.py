@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sam2core.config import Sam2Config
 from sam2core.image_encoder import ImageEncoder
+from sam2core.kept_keys import KeptKeys
 from sam2core.layers import resize
 from sam2core.mask_decoder import (
     ABSENT_LOGIT,
@@ -20,8 +21,9 @@ from sam2core.mask_decoder import (
     single_mask,
 )
 from sam2core.memory import Memory, Selection
-from sam2core.memory_attention import MemoryAttention
+from sam2core.memory_attention import MemoryAttention, MemoryTokens
 from sam2core.memory_encoder import MemoryEncoder
+from sam2core.pooled_memory import pooled_count
 from sam2core.position import sine_time
 from sam2core.prompt_encoder import Prompt, PromptEncoder
 
@@ -116,12 +118,18 @@ class Sam2(nn.Module):
         return ImageEmbedding(features, fine)
 
     def recall(
-        self, embedding: ImageEmbedding, selections: Sequence[Selection] = ()
+        self,
+        embedding: ImageEmbedding,
+        selections: Sequence[Selection] = (),
+        kept: KeptKeys | None = None,
+        pooled: bool = False,
     ) -> ImageEmbedding:
         """Condition a frame on memories of N objects; without any, mark it as having none.
 
         All selections must have the same ``extent``. ``embedding`` is of one image, or of N.
-        The result has N rows of features; its fine maps are those of ``embedding``.
+        The result has N rows of features; its fine maps are those of ``embedding``. What depends on
+        memories alone is taken from ``kept`` and kept there, if it is given. With ``pooled``,
+        memories are of fewer tokens (:mod:`~sam2core.pooled_memory`).
         """
         if not selections:
             no_memory = self.no_memory[..., None, None].to(embedding.features.dtype)
@@ -133,14 +141,30 @@ class Sam2(nn.Module):
                 "objects of different memory extent can't be recalled as one batch; group them "
                 "by Selection.extent"
             )
-        device, dtype = embedding.features.device, embedding.features.dtype
-        spatial = torch.stack(
-            [torch.stack([_features(memory) for memory, _ in s.spatial]) for s in selections]
-        ).to(device, dtype)
-        ages = torch.tensor([[age for _, age in s.spatial] for s in selections], device=device)
-        # Age 0, prompted, is the last row: it has no direction in time.
-        spatial_time = self.memory_time[(ages - 1) % self.config.num_memories]
+        with self._computing():
+            memory = self._memory_tokens(
+                embedding.features, selections, KeptKeys() if kept is None else kept, pooled
+            )
+            features = self.memory_attention(embedding.features, memory)
+        return ImageEmbedding(features, embedding.fine)
 
+    def _memory_tokens(
+        self, image: Tensor, selections: Sequence[Selection], kept: KeptKeys, pooled: bool = False
+    ) -> MemoryTokens:
+        """What is remembered, for a frame of the features ``image``."""
+        device, side, attention = image.device, image.shape[-1], self.memory_attention
+        autocast = torch.is_autocast_enabled(device.type)
+        like = image.new_empty(
+            0, dtype=torch.get_autocast_dtype(device.type) if autocast else image.dtype
+        )
+        timed = kept.timed(like, lambda: attention.time(self.memory_time, side, like.dtype, pooled))
+        spatial = [[_features(memory).to(device) for memory, _ in s.spatial] for s in selections]
+        every = [features for row in spatial for features in row]
+        found = kept.of(every, like, lambda rows: attention.project(rows, side, like, pooled))
+        projected = iter(found)
+        made = [[next(projected) for _ in row] for row in spatial]
+        # Age 0, prompted, is the last row: it has no direction in time.
+        rows = self.config.num_memories
         pointers = torch.stack(
             [
                 torch.stack([memory.pointer.to(device) for memory, _ in s.pointers])
@@ -148,19 +172,30 @@ class Sam2(nn.Module):
                 else self.no_pointer[:0]
                 for s in selections
             ]
-        ).to(device, dtype)
+        ).to(image.dtype)
+        return MemoryTokens(
+            [
+                [
+                    each if known.tokens is None else known.tokens
+                    for each, known in zip(*both, strict=True)
+                ]
+                for both in zip(spatial, made, strict=True)
+            ],
+            made,
+            [[(age - 1) % rows for _, age in s.spatial] for s in selections],
+            timed,
+            pointers,
+            self._pointer_times(selections, device),
+            pooled_count(side) if pooled else 0,
+        )
+
+    def _pointer_times(self, selections: Sequence[Selection], device: torch.device) -> Tensor:
+        """Encodings (N, P, memory_dim) of the distances of pointers."""
         distances = torch.tensor([[d for _, d in s.pointers] for s in selections], device=device)
-        with self._computing():
-            if self.config.version.pointer_time and distances.numel():
-                scaled = distances.float() / first.pointer_scale
-                encoded = sine_time(scaled, self.config.dim)
-                pointer_time = self.pointer_time(encoded.to(self.no_pointer.dtype))
-            else:
-                pointer_time = spatial_time.new_zeros(*distances.shape, self.config.memory_dim)
-            features = self.memory_attention(
-                embedding.features, spatial, spatial_time, pointers, pointer_time
-            )
-        return ImageEmbedding(features, embedding.fine)
+        if not (self.config.version.pointer_time and distances.numel()):
+            return self.no_memory.new_zeros(*distances.shape, self.config.memory_dim)
+        encoded = sine_time(distances.float() / selections[0].pointer_scale, self.config.dim)
+        return self.pointer_time(encoded.to(self.no_pointer.dtype))
 
     def segment(
         self,

@@ -16,6 +16,7 @@ from sam2core.frame_at_hand import FrameAtHand
 from sam2core.frame_pixels import to_device
 from sam2core.holes import fill_holes
 from sam2core.host_rows import HostRows
+from sam2core.kept_keys import KeptKeys
 from sam2core.layers import resize
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory import Memory, Selection
@@ -51,6 +52,7 @@ class ObjectMemories(FrameAtHand):
         self._reverse = False
         self._batch: tuple[torch.device, int] | None = None
         self._host = HostRows()
+        self._keys: KeptKeys | None = None
         self._policy = POLICIES[self.settings.bank.policy]
 
     @property
@@ -175,6 +177,12 @@ class ObjectMemories(FrameAtHand):
         for object_id in ids:
             self._objects[object_id].bank.tidy(index, reverse)
         return self._see(ids, index, reverse)
+
+    def _recall(self, frame: ImageEmbedding, seen: Sequence[Selection]) -> ImageEmbedding:
+        """A frame in the light of what is seen of some objects, by keys that are kept."""
+        if self._keys is None:
+            self._keys = KeptKeys(self.settings.keys_bytes(self.model.device))
+        return self.model.recall(frame, seen, self._keys, self.settings.mode == "compact")
 
     def _have_at_hand(self) -> None:
         """Bring back what was given in the frame at hand, which the next ones see: now it costs no

@@ -89,7 +89,7 @@ class VideoTracker(ObjectMemories):
         prompt = prompt.to(self.model.device)
 
         tracked = known or TrackedObject(MemoryBank(self.settings.bank))
-        conditioned = self.model.recall(embedding, self._before_correction(object_id))
+        conditioned = self._recall(embedding, self._before_correction(object_id))
         multimask = prompt.points.shape[1] <= 1
         prediction = self.model.gate(self.model.segment(conditioned, prompt, multimask).best())
 
@@ -254,7 +254,7 @@ class VideoTracker(ObjectMemories):
         followed = FollowedFrame(waiting=True)
         for ids in self._cohorts():
             seen = self._see(ids, self._index, self._reverse)
-            conditioned = self.model.recall(frame, seen)
+            conditioned = self._recall(frame, seen)
             prompt = nothing[torch.zeros(len(ids), dtype=torch.long, device=self.model.device)]
             every = self.model.segment(conditioned, prompt, multimask_output=True)
             prediction = self.model.gate(every.best())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import torch
 
@@ -10,17 +11,30 @@ from sam2core.bank_settings import BankSettings
 from sam2core.config import Sam2Config
 from sam2core.device_memory import working_memory_mb
 
+Mode = Literal["exact", "compact"]
+
 
 @dataclass(frozen=True)
 class TrackerSettings:
     """How a tracker works. The defaults give what the public checkpoints were made for."""
 
+    mode: Mode = "exact"
+    """``compact``: memories are seen with a third of their tokens, pooled where neighbours are
+    alike (:mod:`~sam2core.pooled_memory`); so much less are the work and the keys that are kept.
+    What is remembered is the same, and either mode can go on where the other has been."""
     bank: BankSettings = field(default_factory=BankSettings)
     memory_budget_mb: int | None = None
     """Working memory of one batch; more objects than fit are run in several batches. None: from
     what the device has free when the first objects come, see
     :func:`~sam2core.device_memory.working_memory_mb`. Masks don't depend on it, but for the last
     bits on a GPU: set a number where these matter. On a CPU None always is the same number."""
+    keys_budget_mb: int | None = None
+    """Memory for the keys of memories, which are projected once and kept as long as the memories
+    are. An object with a full bank takes 56 MB in bfloat16 at 1024 pixels and 112 MB in float32;
+    twice that on GPUs and on CPUs with AMX in bfloat16, where values are kept too; the ages take as
+    much once. What doesn't fit is projected in every frame. Masks are the same either way; 0 keeps
+    nothing, for a fifth more time of the memory side. None: 2048 on a CPU, else half of what a
+    batch may work in (:func:`~sam2core.device_memory.working_memory_mb`)."""
     fill_hole_area: int = 8
     """Holes of up to so many cells (of 4 x 4 model pixels) are filled in every answer: in what is
     shown, what later clicks refine and what is remembered of a prompt. What is remembered of a
@@ -40,13 +54,24 @@ class TrackerSettings:
     """Frames that are read and resized ahead of the model."""
 
     def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"mode must be one of {get_args(Mode)}, got {self.mode!r}")
         budget = 1 if self.memory_budget_mb is None else self.memory_budget_mb
-        if budget < 1 or self.fill_hole_area < 0 or self.decode_ahead < 1:
+        least = min(self.fill_hole_area, self.keys_budget_mb or 0)
+        if budget < 1 or least < 0 or self.decode_ahead < 1:
             raise ValueError(
-                f"memory_budget_mb and decode_ahead must be at least 1 and fill_hole_area at "
-                f"least 0; got {self.memory_budget_mb}, {self.decode_ahead} and "
-                f"{self.fill_hole_area}"
+                f"memory_budget_mb and decode_ahead must be at least 1, keys_budget_mb and "
+                f"fill_hole_area at least 0; got {self.memory_budget_mb}, {self.decode_ahead}, "
+                f"{self.keys_budget_mb} and {self.fill_hole_area}"
             )
+
+    def keys_bytes(self, device: torch.device) -> int:
+        """How much may be taken by keys that are kept."""
+        budget = self.keys_budget_mb
+        if budget is None:
+            budget = working_memory_mb(device)
+            budget = budget if device.type == "cpu" else budget // 2
+        return budget * 2**20
 
     def objects_per_batch(self, config: Sam2Config, device: torch.device) -> int:
         """How many objects fit the memory budget, from the sizes of the largest tensors."""

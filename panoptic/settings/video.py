@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from sam2core.bank_settings import PolicyName
+from sam2core.tracker_settings import Mode
 
 _SHARES = (
     "cut_distance", "same_iou", "agree", "covered", "recognise", "min_area",
@@ -93,6 +94,9 @@ class VideoSettings:
     some in which it was told from a look-alike (see ``sam2core.BankSettings.policy``). On 30 demo
     clips VPQ was 62.5, 62.6 and 64.2: what looks prompt is remembered anyway, and little else has
     to be."""
+    tracker_mode: Mode = "exact"
+    """How the tracker sees memories: ``compact``, with a third of their tokens, is for many objects
+    or slow machines (see ``sam2core.TrackerSettings.mode``)."""
     keep_prompts: int = 3
     """Prompted memories kept for each segment, the first and the latest: every further one costs
     as much time as a recent memory."""

@@ -48,7 +48,7 @@ def layers_of(
 def tracker_settings(settings: VideoSettings) -> TrackerSettings:
     """How the tracker keeps memories: bounded, and what was corrected like what was prompted."""
     bank = BankSettings(policy=settings.memory, keep_prompted=settings.keep_prompts)
-    return TrackerSettings(bank=bank, corrections_are_prompts=True)
+    return TrackerSettings(mode=settings.tracker_mode, bank=bank, corrections_are_prompts=True)
 
 
 def compose(

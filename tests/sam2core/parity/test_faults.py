@@ -193,8 +193,8 @@ def absence_not_remembered(patch, model):
 def memory_of_the_conditioned_picture(patch, model):
     conditioned = []
 
-    def keep(recall, self, embedding, selections=()):
-        conditioned[:] = [recall(self, embedding, selections)]
+    def keep(recall, self, embedding, *seen):
+        conditioned[:] = [recall(self, embedding, *seen)]
         return conditioned[0]
 
     def other(remember, self, embedding, *args, **kwargs):
@@ -360,21 +360,22 @@ def direction_ignored(patch, model):
 
 @fault("clip: five objects")
 def memories_of_two_objects_swapped(patch, model):
-    def turned(recall, self, embedding, selections=()):
-        return recall(self, embedding, [*selections[1:], *selections[:1]])
+    def turned(recall, self, embedding, selections=(), *kept):
+        return recall(self, embedding, [*selections[1:], *selections[:1]], *kept)
 
     wrap(patch, Sam2, "recall", turned)
 
 
 @fault("clip: points")
 def rotary_positions_not_repeated(patch, model):
-    def once(rotate, x, cos, sin):
-        turned = rotate(x, cos, sin)
-        if x.ndim == 4:  # the keys of several memories
-            turned = torch.cat((turned[:, :1], x[:, 1:]), dim=1)
-        return turned
+    def once(attend, self, x, layer, memory, rope):
+        projected = [[replace(m, keys=m.keys.clone()) for m in row] for row in memory.projected]
+        for row, tokens in zip(projected, memory.tokens, strict=True):
+            for own, whole in zip(row[1:], tokens[1:], strict=True):
+                own.keys[layer, 0] = F.linear(whole, self.k.weight)  # not turned
+        return attend(self, x, layer, replace(memory, projected=projected), rope)
 
-    wrap(patch, memory_attention, "rotate", once)
+    wrap(patch, memory_attention.CrossAttention, "forward", once)
 
 
 @pytest.fixture(scope="session")
