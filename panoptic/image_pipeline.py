@@ -34,6 +34,7 @@ from panoptic.compose.kept_stages import Keep, anew
 from panoptic.compose.merge import explain_merge
 from panoptic.compose.quality import QualityModel
 from panoptic.compose.trace import Trace
+from panoptic.devices import choose_device
 from panoptic.io.images import ImageLike, load_image
 from panoptic.presets import DEFAULT_MODELS, PRESETS, Preset, find_preset, is_large, levels_of
 from panoptic.results.segmentation import PanopticSegmentation
@@ -145,8 +146,8 @@ class ImagePipeline:
         out.
 
         ``ValueError`` for a source that isn't known, or whose models are neither on this machine
-        nor to be had from the hub, for a dtype that isn't one of these, and for ``quantise`` or
-        ``compile`` with a detector or a device that can't.
+        nor to be had from the hub, for a device that isn't there, for a dtype that isn't one of
+        these, and for ``quantise`` or ``compile`` with a detector or a device that can't.
         """
         import sam2core
         from detectors.clipseg import ClipSeg
@@ -158,6 +159,7 @@ class ImagePipeline:
             log.warning('no models are named: using "%s"; others: %s', source, ", ".join(PRESETS))
         preset = find_preset(source, things=things, stuff=stuff, sam2=sam2)
         where = "cpu" if device is None else str(device)
+        choose_device(where)  # refuses what isn't there, before anything is fetched
         dtype = choose_dtype(where, dtype, is_large(preset))
         given = [] if settings is None else [layer_of(settings)]
         resolve(given)  # what is wrong with it is told before anything is fetched

@@ -112,6 +112,9 @@ def run(
     report: PanopticReport | VideoReport
     if numbers is not None:
         _check_free(numbers)
+    for side in (compared.prediction, compared.truth):
+        if not side.exists():
+            raise ValueError(f"{str(side)!r} is not there: expected a JSON or a folder of labels")
     if compared.layout == "coco":
         report = _evaluate_pictures(compared)
         counted = f"{report.images} images, paired by {report.paired_by}"

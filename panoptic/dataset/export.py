@@ -29,6 +29,9 @@ COMMAND = "panoptic export"
 NOTE = "export.json"
 """What was exported, and what was left out and why."""
 MOVED = "if the pictures lie elsewhere now, say where (--pictures FOLDER)"
+_NAMED = 20
+"""How many items that a format can't hold are told one by one: a thousand pictures have no place
+among videos, and each is in the note."""
 _SECONDS = 2.0  # the coarsest clock of a file system
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -219,7 +222,8 @@ class _Output:
             self.leave_out(item.key, reason)
             self._failed += 1
             self._first = self._first or f"{item.key}: {reason}"
-            log.warning("%s has no %s: %s", self.format, item.key, printable(reason, 2000))
+            if self._failed <= _NAMED:
+                log.warning("%s has no %s: %s", self.format, item.key, printable(reason, 2000))
             return
         item.keep()
         self._items[item.split] += 1
@@ -236,6 +240,9 @@ class _Output:
             "left_out": self._note.place("left_out"),
         }
         self._note.close(content)
+        if self._failed > _NAMED:
+            more = self._failed - _NAMED
+            log.warning("%s has none of %d more items, see %s", self.format, more, NOTE)
         if self.is_empty:
             log.warning("%s has no item, so it isn't written", self.format)
         items = dict(self._items)

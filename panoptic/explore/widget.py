@@ -132,6 +132,19 @@ class ExplorerWidget(anywidget.AnyWidget):
             data["image/png"] = to_png(self.result)
         return data, metadata
 
+    @traitlets.validate("levels")
+    def _check_levels(self, proposal: Any) -> dict[str, Any]:
+        """Levels that are refused in Python aren't kept: all that is set later would fail of them,
+        and ``settings=widget.levels`` as well. Those of the page are told by ``_label``."""
+        levels: dict[str, Any] = proposal["value"]
+        if not self._asked_by_page:
+            try:
+                self._explorer.settings.changed(levels)
+            except ValueError as error:
+                self.error = str(error)
+                raise
+        return levels
+
     def _changed(self, change: Any) -> None:
         try:
             self._label()

@@ -64,7 +64,7 @@ class HandEdits:
             history = SegmentHistory(draft.recording, draft.edits, segment)
             layer = replace(layer, steps=self.refiner.refine(history, layer, frame, points, labels))
         # Else all is shown as it should be, and that is what was said.
-        detail = f"{len(points)} clicks"
+        detail = "1 click" if len(points) == 1 else f"{len(points)} clicks"
         self._set(draft, record, layer, correction, detail, "corrected")
 
     def add_box(self, draft: Draft, frame: int, box: Sequence[float], category: Category) -> int:

@@ -5,6 +5,7 @@ import inspect
 import logging
 
 import pytest
+import torch
 
 import panoptic
 from panoptic import PanopticPipeline
@@ -85,3 +86,9 @@ def test_quantised_from_the_command_line_as_in_python(models_folder):
         assert any(isinstance(part, Int8Linear) for part in pipeline.things.model.modules())
         assert pipeline.loaded_with["quantise"] is True
         assert pipeline.loaded_with["compile"] is False
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", torch.device("cuda:99")])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(device):
+    with pytest.raises(ValueError, match=rf"there is no device '{device}'; there are .*cpu"):
+        PanopticPipeline.from_pretrained("demo", device=device)

@@ -97,3 +97,9 @@ def test_eval_says_how_it_paired_what_it_took_for_what_and_takes_folders(tmp_pat
     folders = [truth, truth, "--layout", "vipseg", "--images", "id"]
     assert main(["eval", *folders]) == 2
     assert "frames of videos go by their names" in last_line(capsys)
+
+
+def test_what_is_not_there_is_named(tmp_path, capsys):
+    (tmp_path / "truth").mkdir()
+    assert main(["eval", str(tmp_path / "labels"), str(tmp_path / "truth")]) == 2
+    assert f"{str(tmp_path / 'labels')!r} is not there" in last_line(capsys)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,17 @@ def test_what_lost_its_picture_is_left_out_whole(items, tmp_path, name):
     found = digest(done.folder)
     assert found.pop("export.json") != without.pop("export.json")
     assert found == without
+
+
+def test_many_that_have_no_place_are_told_in_few_lines(items, tmp_path, caplog):
+    """Pictures among videos: each is in the note, and twenty are told."""
+    pictures = [replace(items[0], key=f"picture {n}") for n in range(23)]
+    (done,) = export([*pictures, items[-1]], WORDS, tmp_path, ["cvat_video"])
+    told = [r.getMessage() for r in caplog.records if r.name == "panoptic.dataset"]
+    assert len(told) == 21
+    assert told[-1] == "cvat_video has none of 3 more items, see export.json"
+    note = json.loads((done.folder / "export.json").read_text())
+    assert len(note["left_out"]) == done.left_out == 23
 
 
 def test_verdicts_and_quality_decide(items, tmp_path):

@@ -87,6 +87,17 @@ def test_what_makes_no_sense_is_told_and_the_label_stays(widget, name, value, to
     assert widget.result == before
 
 
+def test_levels_that_are_refused_are_not_kept(widget, tiny, picture):
+    widget.levels = {"merge.min_visible": 0.5}
+    with pytest.raises(ValueError, match="must be in"):
+        widget.levels = {"merge.min_visible": 3}
+    assert widget.levels == {"merge.min_visible": 0.5}
+    widget.things = "car"  # isn't refused for the sake of levels that were
+    assert widget.error == ""
+    with pytest.raises(ValueError, match=r"merge\.visible"):
+        tiny.explore(picture, levels={"merge.visible": 0.1})
+
+
 def test_the_page_is_told_what_makes_no_sense(widget):
     before, answered = widget.result, widget.answered
     widget.set_state({"things": "", "stuff": ""})

@@ -172,7 +172,8 @@ def test_a_click_corrects_forward_and_back_to_the_last_prompt(clip, video):
     thing = next(s for s in video.frame(1).segmentation.things)
     ys, xs = np.nonzero(video.frame(1).segmentation.mask(thing.id))
     answer = video.click(1, thing.id, (int(xs.mean()), int(ys.mean())))
-    assert any(e.kind == "corrected" and e.segment_id == thing.id for e in answer.events)
+    (told,) = [e for e in answer.events if e.kind == "corrected"]
+    assert (told.segment_id, told.detail) == (thing.id, "by hand, 1 click")
     video.click(1, thing.id, (0, 0), positive=False)
     assert video.frame(1).segmentation.ids[0, 0] != thing.id
     events = [e for e in video.frame(1).events if "by hand" in e.detail]
