@@ -18,10 +18,6 @@ Mode = Literal["exact", "compact"]
 class TrackerSettings:
     """How a tracker works. The defaults give what the public checkpoints were made for."""
 
-    mode: Mode = "exact"
-    """``compact``: memories are seen with a third of their tokens, pooled where neighbours are
-    alike (:mod:`~sam2core.pooled_memory`); so much less are the work and the keys that are kept.
-    What is remembered is the same, and either mode can go on where the other has been."""
     bank: BankSettings = field(default_factory=BankSettings)
     memory_budget_mb: int | None = None
     """Working memory of one batch; more objects than fit are run in several batches. None: from
@@ -52,6 +48,10 @@ class TrackerSettings:
     """What memories are kept in. The reference implementations keep bfloat16 as well."""
     decode_ahead: int = 4
     """Frames that are read and resized ahead of the model."""
+    mode: Mode = "exact"
+    """``compact``: memories are seen with a third of their tokens, pooled where neighbours are
+    alike (:mod:`~sam2core.pooled_memory`); so much less are the work and the keys that are kept.
+    What is remembered is the same, and either mode can go on where the other has been."""
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):

@@ -23,7 +23,7 @@ from benchmarks.parity.compare import LOGITS_BOUND, Distance, compare_clips, com
 from benchmarks.parity.scenes import Scene
 from benchmarks.parity.shapes import MINI
 from benchmarks.parity.subject import Subject
-from sam2core import hiera, memory_attention, tracker
+from sam2core import hiera, memory_attention, object_memories, tracker
 from sam2core.holes import fill_holes
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory_bank import MemoryBank, Selection
@@ -235,7 +235,7 @@ def tracked_masks_remembered_without_their_holes(patch, model):
 
 @fault("clip: small holes filled")
 def holes_of_half_the_size_filled(patch, model):
-    wrap(patch, tracker, "fill_holes", lambda fill, logits, area: fill(logits, area // 2))
+    wrap(patch, object_memories, "fill_holes", lambda fill, logits, area: fill(logits, area // 2))
 
 
 # --- what is recalled ---
