@@ -1,4 +1,4 @@
-"""How far a tracker's outlines drift from the truth, as the stand-in that is to err like it.
+"""How far a tracker's outlines drift from the truth: the demo SAM 2's, and the stand-in's.
 
     python -m benchmarks.drift [--quick]
 
@@ -7,7 +7,7 @@ without any further prompt: by the demo SAM 2, and by the stand-in with the erro
 ``USUAL_TRACKS``. The median IoU with the truth, over the things that show well, says how outlines
 drift; what is lost or taken for another is beyond a median. What counts is by how much it falls
 from the frame after the prompt on: how good it is there is a matter of the model and the picture.
-Exits with 1 where the stand-in's fall is another one.
+Told, not judged: how fast published models drift isn't known here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks.lib.artwork import QUICK_MEANS, artwork
-from benchmarks.lib.frame import Benchmark, Bound, Outcome
+from benchmarks.lib.frame import Benchmark, Outcome
 from benchmarks.standins.regimes import USUAL_TRACKS
 from benchmarks.standins.tracker import StandinTracker
 from benchmarks.standins.truth import TrueFrame, Truths
@@ -36,7 +36,6 @@ LATER = (1, 5, 9, 17, 33)
 LEAST_AREA = 100
 ABOUT = 17
 """Frames after which a thing that three of ten looks find is found again, a look every fifth."""
-MOST_APART = 0.025
 DEMO, STANDIN = "demo SAM 2", "stand-in, usual errors"
 
 
@@ -48,7 +47,6 @@ def measure(args: argparse.Namespace) -> Outcome:
         ious[STANDIN] += followed(StandinTracker(Truths(frames), USUAL_TRACKS), frames)
     medians = {name: np.nanmedian(np.array(rows), axis=0) for name, rows in ious.items()}
     falls = {name: float(m[0] - m[LATER.index(ABOUT)]) for name, m in medians.items()}
-    apart = abs(falls[DEMO] - falls[STANDIN])
     return Outcome(
         {
             "frames_after": list(LATER),
@@ -57,7 +55,6 @@ def measure(args: argparse.Namespace) -> Outcome:
         },
         table(medians, len(ious[DEMO])),
         f"outlines lose {falls[DEMO]:.3f} in {ABOUT} frames, the stand-in's {falls[STANDIN]:.3f}",
-        [] if args.quick else [Bound("falls apart by", apart, most=MOST_APART)],
     )
 
 
