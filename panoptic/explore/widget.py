@@ -146,6 +146,9 @@ class ExplorerWidget(anywidget.AnyWidget):
         return levels
 
     def _changed(self, change: Any) -> None:
+        wordless = not (self.things or self.stuff)
+        if wordless and change.name == "levels" and not self._asked_by_page:
+            return  # nothing is asked yet; they are for the words that come
         try:
             self._label()
         except ValueError:
