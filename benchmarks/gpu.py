@@ -99,7 +99,8 @@ class TimeUp(BaseException):
 def rows(scale: Scale, folder: Path, device: str, dtype: torch.dtype) -> Iterator[Row]:
     """All rows, those that are worth most first."""
     one, few, many, most = scale.objects
-    eager, *others = tracker_ways()
+    # Dynamo's share of compiling is tried by a smoke test, not Inductor's minutes on a CPU.
+    eager, *others = tracker_ways(compile="eager" if scale is SMOKE else True)
     ours = partial(_track, scale, folder, device, dtype)
     theirs = partial(ours, None)
     yield from (ours(eager, "tiny", n) for n in (one, few, most))

@@ -68,6 +68,16 @@ def load_thing_detector(
     raise ValueError(f"{source} is a {kind!r}; detectors of things are {known}")
 
 
+def compiles(source: str | Path) -> bool:
+    """Whether :func:`load_thing_detector` takes ``compile`` for a checkpoint."""
+    name = str(source)
+    if name.startswith(PACKAGE) or name.endswith(".pth"):
+        return not name.startswith(PACKAGE)
+    from detectors.pretrained import read_config
+
+    return read_config(source).model_type in ("grounding-dino", "mm-grounding-dino")
+
+
 def default_settings(source: str | Path) -> ThingSettings:
     """The levels that suit a checkpoint's architecture, whose configuration is all that is read.
 

@@ -136,9 +136,9 @@ class ImagePipeline:
         the models (see ``sam2core.precision``). Weights stay float32.
 
         ``quantise`` computes Grounding DINO's largest layers in 8-bit numbers, on CPUs: a third
-        of its time less, and some labels change. ``compile`` hands Grounding DINO to
-        ``torch.compile``, for GPUs: the first picture of each size takes minutes
-        (docs/performance.md).
+        of its time less, and some labels change. ``compile`` hands SAM 2, and Grounding DINO where
+        that is the detector, to ``torch.compile``, for GPUs: the first pictures, and the first of
+        each size, take minutes, and the log says what they wait for (docs/performance.md).
 
         ``settings`` change what suits the preset's models, or the detector that takes the place
         of its own: a mapping of keys, ``{"detector.box_threshold": 0.3, "video.detect_every": 1}``,
@@ -147,11 +147,11 @@ class ImagePipeline:
 
         ``ValueError`` for a source that isn't known, or whose models are neither on this machine
         nor to be had from the hub, for a device that isn't there, for a dtype that isn't one of
-        these, and for ``quantise`` or ``compile`` with a detector or a device that can't.
+        these, and for ``quantise`` with a detector or a device that can't.
         """
         import sam2core
         from detectors.clipseg import ClipSeg
-        from detectors.load import PACKAGE, default_settings, load_thing_detector
+        from detectors.load import PACKAGE, compiles, default_settings, load_thing_detector
         from sam2core.precision import choose_dtype
 
         if source is None:
@@ -174,12 +174,18 @@ class ImagePipeline:
         detector = package + paths["things"]
         levels = levels_of(preset, default_settings(detector), source)
         resolved = resolve([*levels, *given]).settings
+        both = compile and compiles(detector)
+        if compile:
+            parts = "Grounding DINO and SAM 2" if both else "SAM 2, but not this detector,"
+            log.warning("compile: %s will be compiled when first used, for minutes", parts)
         pipeline = cls(
             load_thing_detector(
-                *(detector, where, dtype, resolved.detector), quantise=quantise, compile=compile
+                *(detector, where, dtype, resolved.detector), quantise=quantise, compile=both
             ),
             ClipSeg.from_pretrained(paths["stuff"], where, dtype, resolved.stuff),
-            ImageSegmenter(sam2core.load(paths["sam2"], device=where, dtype=dtype)),
+            ImageSegmenter(
+                sam2core.load(paths["sam2"], device=where, dtype=dtype, compile=compile)
+            ),
             resolved,
             _quality_of(preset),
         )

@@ -134,9 +134,14 @@ class Hiera(nn.Module):
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Normalised pixels (B, 3, S, S) to maps (B, C, H, W), finest first."""
+        height, width = (-(-side // 4) for side in pixels.shape[2:])
+        return self.encode(pixels, self._positions(height, width))
+
+    def encode(self, pixels: Tensor, positions: Tensor) -> list[Tensor]:
+        """:meth:`forward`, given the positions (1, H, W, C)."""
         x = self.patch(pixels).permute(0, 2, 3, 1)
         # A map comes out of the convolution channel by channel, and would stay so to the end.
-        x = (x + self._positions(x.shape[1], x.shape[2]).to(x.dtype)).contiguous()
+        x = (x + positions.to(x.dtype)).contiguous()
         maps = []
         for i, block in enumerate(self.blocks):
             x = block(x)

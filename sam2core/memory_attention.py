@@ -15,7 +15,7 @@ Memories may also be of fewer tokens (:mod:`~sam2core.pooled_memory`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -68,6 +68,11 @@ class MemoryTokens:
     pointer_time: Tensor
     pooled: int = 0
 
+    @property
+    def folded(self) -> bool:
+        """Whether values are folded out, so that none were projected."""
+        return not self.projected[0] or len(self.projected[0][0].keys[0]) == 1
+
     def in_order(self, memories: Sequence[Tensor]) -> list[Tensor]:
         """Parts of T memories (..., K, C), one after another: pooled tokens of all, then others."""
         if not self.pooled:
@@ -83,6 +88,37 @@ class MemoryTokens:
             for row, each in zip(rows, self.projected[n], strict=True)
         ]
 
+    def timed_rows(self) -> Tensor:
+        """Of each key (N, K) of spatial memories which row it is of a layer of ``timed``,
+        flattened to (A * h*w, dim)."""
+        device, length = self.timed.device, self.timed.shape[2]
+        whole = torch.arange(length, device=device)
+        places = [whole if p.places is None else p.places for row in self.projected for p in row]
+        first = torch.tensor(self.ages, device=device)[..., None] * length
+        rows = torch.stack(places).view(*first.shape[:2], -1) + first
+        parts = (rows[..., : self.pooled], rows[..., self.pooled :])
+        return torch.cat([part.flatten(1) for part in parts], dim=1)
+
+    def batches(self) -> Iterator[MemoryBatch]:
+        """What each layer attends to, where values aren't folded out."""
+        rows = self.timed_rows()
+        counted, every = self.pooled * len(self.ages[0]), rows.shape[1]
+        pointer_keys, pointer_values = self.pointer_tokens()
+        bias = None
+        if counted:
+            bias = self.timed.new_full((1, 1, 1, counted), LOG_4)
+            bias = F.pad(bias, (0, every - counted + pointer_keys.shape[1]))
+        for layer, timed in enumerate(self.timed):
+
+            def joined(kind: int, layer: int = layer) -> Tensor:
+                memories = ([each.keys[layer, kind] for each in row] for row in self.projected)
+                parts = [part for row in memories for part in self.in_order(row)]
+                return torch.cat(parts).view(len(rows), every, -1)
+
+            yield MemoryBatch(
+                joined(0), joined(1), timed.flatten(0, 1), rows, pointer_keys, pointer_values, bias
+            )
+
     def pointer_tokens(self) -> tuple[Tensor, Tensor]:
         """Keys and values (N, P * dim / memory_dim, memory_dim).
 
@@ -91,6 +127,32 @@ class MemoryTokens:
         tokens = self.pointers.unflatten(-1, (-1, self.pointer_time.shape[-1]))
         timed = tokens + self.pointer_time[:, :, None].to(tokens.dtype)
         return timed.flatten(1, 2), tokens.flatten(1, 2)
+
+
+@dataclass(frozen=True)
+class MemoryBatch:
+    """What a layer attends to of N objects, as tensors alone.
+
+    ``keys`` and ``values`` (N, K, dim) of spatial memories, to which of place and age the ``rows``
+    (N, K) of ``timed`` (A * h*w, dim) are added; ``pointer_keys`` and ``pointer_values`` (N, P,
+    memory_dim) aren't projected yet. ``bias`` (1, 1, 1, K + P), if any, is added to scores.
+    """
+
+    keys: Tensor
+    values: Tensor
+    timed: Tensor
+    rows: Tensor
+    pointer_keys: Tensor
+    pointer_values: Tensor
+    bias: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class FoldedMemories:
+    """What a layer attends to object by object, over values before their projection."""
+
+    layer: int
+    memory: MemoryTokens
 
 
 class SelfAttention(nn.Module):
@@ -125,35 +187,23 @@ class CrossAttention(nn.Module):
         found = [rotate(F.linear(features, self.k.weight), *rope)]
         return torch.stack([*found, self.v(features)] if values else found, dim=1)
 
-    def forward(self, x: Tensor, layer: int, memory: MemoryTokens, rope: Rope) -> Tensor:
+    def forward(self, x: Tensor, memory: MemoryBatch | FoldedMemories, rope: Rope) -> Tensor:
         """Queries (1 or N, h*w, dim) to answers (N, h*w, dim)."""
         q = rotate(self.q(x), *rope)
-        pointer_keys, pointer_values = memory.pointer_tokens()
-        pointer_keys = self.k(pointer_keys)
-        counted = memory.pooled * len(memory.ages[0])
-        if folds_values(q):
-            rows = range(len(memory.projected))
-            found = [self._attend_alone(q, n, layer, memory, pointer_keys[n]) for n in rows]
-            return self.out(self.v(torch.stack(found)))
-
-        def batch(rows: Sequence[Sequence[Tensor]]) -> Tensor:
-            return torch.stack([torch.cat(memory.in_order(row)) for row in rows])
-
-        own, values = (
-            batch([[each.keys[layer, i] for each in row] for row in memory.projected])
-            for i in range(2)
-        )
-        timed = batch([memory.timed_for(layer, n) for n in range(len(own))])
-        keys = torch.cat((own + timed, pointer_keys), dim=1)
-        values = torch.cat((values, self.v(pointer_values)), dim=1)
-        mask = None
-        if counted:
-            mask = F.pad(q.new_full((1, 1, 1, counted), LOG_4), (0, keys.shape[1] - counted))
+        if isinstance(memory, FoldedMemories):
+            return self.out(self.v(self._attend_folded(q, memory.layer, memory.memory)))
+        keys = torch.cat((memory.keys + memory.timed[memory.rows], self.k(memory.pointer_keys)), 1)
+        values = torch.cat((memory.values, self.v(memory.pointer_values)), dim=1)
         q = q.expand(len(keys), -1, -1)
         y = F.scaled_dot_product_attention(
-            q.unsqueeze(1), keys.unsqueeze(1), values.unsqueeze(1), attn_mask=mask
+            q.unsqueeze(1), keys.unsqueeze(1), values.unsqueeze(1), attn_mask=memory.bias
         )
         return self.out(y.squeeze(1))
+
+    def _attend_folded(self, q: Tensor, layer: int, memory: MemoryTokens) -> Tensor:
+        pointer_keys = self.k(memory.pointer_tokens()[0])
+        rows = range(len(memory.projected))
+        return torch.stack([self._attend_alone(q, n, layer, memory, pointer_keys[n]) for n in rows])
 
     def _attend_alone(
         self, q: Tensor, n: int, layer: int, memory: MemoryTokens, pointer_keys: Tensor
@@ -188,10 +238,10 @@ class MemoryAttentionLayer(nn.Module):
         self.expand = nn.Linear(dim, config.memory_mlp_dim)
         self.reduce = nn.Linear(config.memory_mlp_dim, dim)
 
-    def forward(self, x: Tensor, layer: int, memory: MemoryTokens, rope: Rope) -> Tensor:
+    def forward(self, x: Tensor, memory: MemoryBatch | FoldedMemories, rope: Rope) -> Tensor:
         x = x + self.self_attention(self.norm1(x), rope)
         # In the first layer the frame is the same for every object until here.
-        x = x + self.cross_attention(self.norm2(x), layer, memory, rope)
+        x = x + self.cross_attention(self.norm2(x), memory, rope)
         return x + self.reduce(F.relu(self.expand(self.norm3(x))))
 
 
@@ -203,19 +253,26 @@ class MemoryAttention(nn.Module):
             MemoryAttentionLayer(config) for _ in range(config.memory_layers)
         )
         self.norm = nn.LayerNorm(config.dim)
+        self.compiled = False
+        """Whether layers are compiled: then they see objects as one batch on any device."""
 
     def project(
         self, features: Tensor, side: int, like: Tensor, pooled: bool
     ) -> list[ProjectedMemory]:
         """What can be kept of memories (M, h*w, memory_dim) of a grid of ``side`` x ``side``, for
         queries ``like`` those. ``pooled``: as memories of fewer tokens."""
-        rope, values = self.rope.rotation(side, side), not folds_values(like)
-        keys = torch.stack([each.project(features, rope, values) for each in self._cross()], dim=1)
+        values = self.compiled or not folds_values(like)
+        keys = self.keys_of(features, self.rope.rotation(side, side), values)
         if not pooled:
             return [ProjectedMemory(row) for row in keys]
-        places = choose_places(features, side)
+        places = choose_places(keys[:, :, 0], side)
         every = zip(with_pooled(keys, side), with_pooled(features, side), places, strict=True)
         return [ProjectedMemory(k.index_select(-2, at), f[at], at) for k, f, at in every]
+
+    def keys_of(self, features: Tensor, rope: Rope, values: bool) -> Tensor:
+        """Memories (M, h*w, memory_dim) to what the layers' keys have of them, and with ``values``
+        to these: (M, layers, 1 or 2, h*w, dim)."""
+        return torch.stack([each.project(features, rope, values) for each in self._cross()], dim=1)
 
     def time(self, memory_time: Tensor, side: int, dtype: torch.dtype, pooled: bool) -> Tensor:
         """What keys have of their place and of ages (A, memory_dim): (layers, A, h*w, dim), and
@@ -231,9 +288,15 @@ class MemoryAttention(nn.Module):
         height, width = features.shape[-2:]
         position = sine_map(features.shape[1], height, width, features.device)
         x = flatten_map(features + 0.1 * position.to(features.dtype))
+        # With the strides of what layers give, so that the first needs no compiled one of its own.
+        x = x.flatten(0, 1).unflatten(0, (len(x), -1))
         rope = self.rope.rotation(height, width)
-        for number, layer in enumerate(self.layers):
-            x = layer(x, number, memory, rope)
+        layers = range(len(self.layers))
+        seen: Iterable[MemoryBatch | FoldedMemories] = (
+            (FoldedMemories(i, memory) for i in layers) if memory.folded else memory.batches()
+        )
+        for layer, each in zip(self.layers, seen, strict=True):
+            x = layer(x, each, rope)
         return unflatten_map(self.norm(x), height, width)
 
     def _cross(self) -> list[CrossAttention]:

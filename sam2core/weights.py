@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sam2core.checkpoint_files import read_checkpoint
+from sam2core.compiling import compile_model
 from sam2core.config import VERSIONS, Sam2Config, Version
 from sam2core.config_file import from_hugging_face, to_hugging_face
 from sam2core.errors import WeightsError
@@ -34,6 +35,7 @@ def load(
     dtype: torch.dtype | str | None = AUTO,
     config: Sam2Config | None = None,
     revision: str | None = None,
+    compile: bool | str = False,
 ) -> Sam2:
     """A model from a checkpoint, in evaluation mode on ``device``.
 
@@ -48,6 +50,9 @@ def load(
     precision degrades masks. float32 on CUDA is torch's default: full precision in matrix products,
     TF32 (10 bits of mantissa) in cuDNN's convolutions; ``torch.backends.cuda.matmul.allow_tf32``
     and ``torch.backends.cudnn.allow_tf32`` switch these, and neither is touched here.
+
+    With ``compile`` it runs through ``torch.compile``, for GPUs: True, or the name of a backend of
+    that; see :mod:`sam2core.compiling`.
 
     Raises :class:`WeightsError` for what can't be read, and for every missing, unexpected or
     misshapen key.
@@ -64,7 +69,10 @@ def load(
             check_processor(folder, model.config)
     large = sum(weight.numel() for weight in model.parameters()) >= LARGE
     model.compute_dtype = choose_dtype(device, dtype, large)
-    return model.eval().requires_grad_(False).to(device)
+    model = model.eval().requires_grad_(False).to(device)
+    if compile:
+        compile_model(model, "inductor" if compile is True else compile)
+    return model
 
 
 def from_state_dict(

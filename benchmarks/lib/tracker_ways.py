@@ -30,8 +30,9 @@ class TrackerWay:
 _SWITCHES = (("compiled", True, {"compile": True}), ("compact", False, {"mode": "compact"}))
 
 
-def tracker_ways() -> list[TrackerWay]:
-    """The eager way, and every other that settings or loading have a switch for."""
+def tracker_ways(compile: bool | str = True) -> list[TrackerWay]:
+    """The eager way, and every other that settings or loading have a switch for. ``compile`` is
+    what compiled ones are loaded with."""
     places = (
         ("settings", {f.name for f in fields(TrackerSettings)}),
         ("bank", {f.name for f in fields(BankSettings)}),
@@ -39,6 +40,8 @@ def tracker_ways() -> list[TrackerWay]:
     )
     ways = [TrackerWay("eager")]
     for name, exact, switch in _SWITCHES:
+        if "compile" in switch:
+            switch = {"compile": compile}
         offered = [place for place, names in places if set(switch) <= names]
         if offered:
             ways.append(TrackerWay(name, exact, **{offered[0]: switch}))

@@ -44,10 +44,10 @@ USUAL_TRACKS = TrackErrors(
     **{"jumps": 0.002, "swallows": 0.001, "absent": 0.004},
     looks=LookErrors(alike=0.8, noise=0.35),
 )
-"""As of SAM 2 on what stands out from its surroundings. Outlines drift about half as fast as those of
-the demo SAM 2, which is far smaller than published ones (``benchmarks.drift``). Looks are as of the
-demo SAM 2 at things of photographs (``benchmarks.recognition``): a likeness of 0.9 of one thing, of
-0.7 of two alike."""
+"""As of SAM 2 on what stands out from its surroundings. Outlines drift about half as fast as those
+of the demo SAM 2, which is far smaller than published ones (``benchmarks.drift``). Looks are as of
+the demo SAM 2 at things of photographs (``benchmarks.recognition``): a likeness of 0.9 of one
+thing, of 0.7 of two alike."""
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,8 @@ class ModelOptions:
         bool,
         Option(
             "--compile",
-            help="Run Grounding DINO through torch.compile, for GPUs: the first picture of each "
-            "size takes minutes.",
+            help="Run Grounding DINO and SAM 2 through torch.compile, for GPUs: the first pictures "
+            "and the first of each size take minutes.",
             rich_help_panel=MODELS,
         ),
     ] = False

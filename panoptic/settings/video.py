@@ -96,8 +96,8 @@ class VideoSettings:
     to be."""
     tracker_mode: Mode = "exact"
     """How the tracker sees memories: ``compact``, with a third of their tokens, is for many objects
-    or slow machines (see ``sam2core.TrackerSettings.mode``). On 16 demo clips VPQ was 71.6 instead
-    of 72.4, and one of a moving camera lost 10.6."""
+    or slow machines (see ``sam2core.TrackerSettings.mode``). On 16 demo clips VPQ was 70.6 instead
+    of 71.0, and one of a moving camera lost 11.4."""
     keep_prompts: int = 3
     """Prompted memories kept for each segment, the first and the latest: every further one costs
     as much time as a recent memory."""

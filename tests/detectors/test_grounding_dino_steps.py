@@ -21,7 +21,7 @@ from detectors.fusion_attention import fuse
 from detectors.grounding_dino import GroundingDino
 from detectors.grounding_dino_steps import GroundingDinoSteps
 from detectors.int8_linear import Int8Linear
-from detectors.load import load_thing_detector
+from detectors.load import compiles, load_thing_detector
 from panoptic.dataset.fingerprint import describe
 from prompts import Vocabulary
 from tests.detectors.test_grounding_dino import EVERYTHING, TRICKY, noise, same
@@ -204,6 +204,10 @@ def test_quantise_and_compile_are_refused_where_they_do_nothing(
             load_thing_detector(owlv2_folder, **{option: True})
         with pytest.raises(ValueError, match="computed as it is"):
             load_thing_detector("groundingdino-py:some.pth", **{option: True})
+    assert compiles(grounding_dino_folder)
+    assert compiles("some.pth")
+    assert not compiles(owlv2_folder)
+    assert not compiles("groundingdino-py:some.pth")
 
 
 def test_compiled_it_is_one_graph_for_all_captions(grounding_dino_folder, monkeypatch):

@@ -92,3 +92,17 @@ def test_quantised_from_the_command_line_as_in_python(models_folder):
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(device):
     with pytest.raises(ValueError, match=rf"there is no device '{device}'; there are .*cpu"):
         PanopticPipeline.from_pretrained("demo", device=device)
+
+
+def test_one_switch_compiles_what_can_be_and_says_so(models_folder, caplog):
+    from panoptic.commands.recipe import recipe_for
+
+    options = ModelOptions(models=str(models_folder), device="cpu", compile=True)
+    pipeline = recipe_for(options)()
+    assert "Grounding DINO and SAM 2 will be compiled when first used" in caplog.text
+    assert pipeline.loaded_with["compile"] is True
+    assert pipeline.segmenter.model.memory_attention.compiled
+    assert "see" in vars(pipeline.things._steps)
+    plain = PanopticPipeline.from_pretrained(models_folder)
+    assert not plain.segmenter.model.memory_attention.compiled
+    assert "see" not in vars(plain.things._steps)

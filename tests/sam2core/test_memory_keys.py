@@ -77,8 +77,11 @@ def test_cross_attention_is_that_of_the_paper(monkeypatch, model, selections, em
     rope = model.memory_attention.rope.rotation(SIDE, SIDE)
     with torch.inference_mode():
         memory = model._memory_tokens(embedding.features, selections, KeptKeys())
+        assert memory.folded == folded
+        batches = [] if folded else list(memory.batches())
         for i, layer in enumerate(model.memory_attention.layers):
-            found = layer.cross_attention(x, i, memory, rope)
+            seen = memory_attention.FoldedMemories(i, memory) if folded else batches[i]
+            found = layer.cross_attention(x, seen, rope)
             assert len(found) == len(selections)
             for row, selection in zip(found, selections, strict=True):
                 plain = plain_cross_attention(layer.cross_attention, x, model, selection, rope)

@@ -38,7 +38,7 @@ def test_blocks_that_differ_within_stay_whole():
     grid[2:4, 4:6] = torch.randn(2, 2, 3, generator=torch.Generator().manual_seed(0))
     grid[5, 1] = 9.0
     features = grid.view(1, side * side, 3)
-    [places] = choose_places(features, side)
+    [places] = choose_places(features[:, None], side)
     pooled = pooled_count(side)
     assert pooled == 14  # of 16 blocks an eighth is whole
     blocks, cells = places[:pooled].tolist(), (places[pooled:] - 16).tolist()
@@ -48,6 +48,14 @@ def test_blocks_that_differ_within_stay_whole():
     # Together they are the whole memory, without loss, for all that differs is whole.
     assert torch.allclose(4 * tokens[:pooled].sum(0) + tokens[pooled:].sum(0), grid.sum((0, 1)))
     assert torch.equal(tokens[pooled:], features[0, cells])
+
+
+def test_no_layer_outweighs_another_in_what_stays_whole():
+    keys = torch.zeros(1, 2, 8, 8, 3)
+    keys[0, 0, 0, 1], keys[0, 1, 6, 6] = 100.0, 1.0  # a block each, in layers of other sizes
+    keys[0, 0, 2:4, 2] = 20.0
+    [places] = choose_places(keys.view(1, 2, 64, 3), 8)
+    assert set(range(16)) - set(places[:14].tolist()) == {0, 15}
 
 
 def test_a_mean_is_that_of_neighbours():

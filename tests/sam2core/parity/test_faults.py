@@ -368,12 +368,14 @@ def memories_of_two_objects_swapped(patch, model):
 
 @fault("clip: points")
 def rotary_positions_not_repeated(patch, model):
-    def once(attend, self, x, layer, memory, rope):
+    def once(attend, self, x, folded, rope):
+        layer, memory = folded.layer, folded.memory
         projected = [[replace(m, keys=m.keys.clone()) for m in row] for row in memory.projected]
         for row, tokens in zip(projected, memory.tokens, strict=True):
             for own, whole in zip(row[1:], tokens[1:], strict=True):
                 own.keys[layer, 0] = F.linear(whole, self.k.weight)  # not turned
-        return attend(self, x, layer, replace(memory, projected=projected), rope)
+        other = replace(folded, memory=replace(memory, projected=projected))
+        return attend(self, x, other, rope)
 
     wrap(patch, memory_attention.CrossAttention, "forward", once)
 
