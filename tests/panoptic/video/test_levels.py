@@ -59,3 +59,22 @@ def test_what_has_less_than_two_ten_thousandths_of_a_frame_is_not_shown(pixels, 
     grass = np.full((100, 100), 9.0)
     result = composed((100, 100), _1_1=logits, _7_7=grass)
     assert (1 in {s.id for s in result}) == shown
+
+
+@pytest.mark.parametrize(("inside", "doubted"), [(18, False), (22, True)])
+def test_a_thing_in_more_than_half_of_stuff_is_a_doubt_about_that(inside, doubted):
+    followed = frame("7" * 40, {7: SKY})
+    found = frame("1" * inside + "0" * (40 - inside), {1: CAT})
+    plan = match_detections(followed, found, {SKY: 7}, {}, S)
+    assert bool(plan.doubts) == doubted
+    assert bool(plan.new) != doubted
+
+
+@pytest.mark.parametrize(("inside", "doubted"), [(18, False), (22, True)])
+def test_stuff_in_more_than_half_of_a_thing_that_was_not_found_is_a_doubt_about_that(
+    inside, doubted
+):
+    followed = frame("4" * 40, {4: CAT})
+    found = frame("1" * inside + "0" * (40 - inside), {1: GRASS})
+    plan = match_detections(followed, found, {}, {}, S)
+    assert bool(plan.doubts) == doubted
