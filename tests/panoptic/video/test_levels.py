@@ -5,8 +5,10 @@ import pytest
 
 from panoptic.settings.compose import MergeSettings
 from panoptic.settings.video import VideoSettings
+from panoptic.video.identities import Roster
 from panoptic.video.mask_layers import Layer, Layers, to_steps
 from panoptic.video.match_detections import match_detections
+from panoptic.video.sight import given_up
 from prompts import Category
 from tests.panoptic.video.frames import frame
 
@@ -78,3 +80,10 @@ def test_stuff_in_more_than_half_of_a_thing_that_was_not_found_is_a_doubt_about_
     found = frame("1" * inside + "0" * (40 - inside), {1: GRASS})
     plan = match_detections(followed, found, {}, {}, S)
     assert bool(plan.doubts) == doubted
+
+
+@pytest.mark.parametrize(("seconds", "given"), [(4.9, False), (5.1, True)])
+def test_what_was_not_seen_for_five_seconds_is_given_up(seconds, given):
+    roster = Roster(8)
+    roster.enter(CAT, True, 0.9, 0).unseen = seconds
+    assert bool(list(given_up(roster, S))) == given
