@@ -30,6 +30,8 @@ from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
+from panoptic.devices import Machine
+
 GIB = 2**30
 
 MOVES = {Tensor.to, Tensor.cuda, Tensor.cpu, Tensor.type_as}
@@ -79,6 +81,7 @@ class Pretended(TorchFunctionMode):
         self.device = torch.device(asked.type, asked.index or 0)
         self.memory = memory
         self.pinned: list[Tensor] = []
+        self._gpus = self.device.index + 1 if self.device.type == "cuda" else 0
         self._patches = ExitStack()
 
     @classmethod
@@ -94,6 +97,7 @@ class Pretended(TorchFunctionMode):
             (torch.cuda, "memory_allocated", lambda device=None: 0),
             (torch.mps, "recommended_max_memory", lambda: self.memory),
             (torch.mps, "current_allocated_memory", lambda: 0),
+            (Machine, "here", lambda: Machine(self._gpus, self.device.type == "mps")),
             (Tensor, "pin_memory", lambda tensor: self._pin(tensor)),  # in any thread
         ]
         for owner, name, answer in answers:
