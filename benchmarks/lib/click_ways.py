@@ -65,7 +65,7 @@ class Drawn:
         self.put(frame, id, answer.logits[0, 0].cpu().numpy())
 
     def propagate(self) -> None:
-        raise NotImplementedError
+        """There is nothing to bring anywhere."""
 
     def put(self, frame: int, id: int, logits: np.ndarray) -> None:
         category = self.words.by_name(self.clip.tracks[id].name)
@@ -77,9 +77,6 @@ class FrameByFrame(Drawn):
     """Every frame is labelled for itself, with the image segmenter."""
 
     most_clicks = None
-
-    def propagate(self) -> None:
-        """There is nothing to bring anywhere."""
 
 
 class Restarted(Drawn):
