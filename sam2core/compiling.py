@@ -74,7 +74,7 @@ def _of_keys(features: Tensor, rope: Any, values: bool) -> Counted:
 
 
 def _of_layer(x: Tensor, memory: MemoryBatch, rope: Any) -> Counted:
-    batch = (memory.keys, memory.values, memory.rows, memory.pointer_keys, memory.pointer_values)
+    batch = (memory.keys, memory.values)
     return ((x, 0), *((each, i) for each in batch for i in range(2)), (memory.bias, 3))
 
 

@@ -132,10 +132,14 @@ class Hiera(nn.Module):
         self.stage_ends = [sum(config.blocks[: i + 1]) - 1 for i in range(4)]
         self._cached_positions: tuple[tuple, Tensor] | None = None
 
-    def forward(self, pixels: Tensor) -> list[Tensor]:
+    def forward(self, pixels: Tensor, positions: Tensor | None = None) -> list[Tensor]:
         """Normalised pixels (B, 3, S, S) to maps (B, C, H, W), finest first."""
+        return self.encode(pixels, self.positions(pixels) if positions is None else positions)
+
+    def positions(self, pixels: Tensor) -> Tensor:
+        """The positions (1, H, W, C) of pixels' patches."""
         height, width = (-(-side // 4) for side in pixels.shape[2:])
-        return self.encode(pixels, self._positions(height, width))
+        return self._positions(height, width)
 
     def encode(self, pixels: Tensor, positions: Tensor) -> list[Tensor]:
         """:meth:`forward`, given the positions (1, H, W, C)."""

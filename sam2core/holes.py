@@ -5,6 +5,9 @@ A hole is a group of cells at or below 0, connected also over corners.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
@@ -15,15 +18,17 @@ FILLED_LOGIT = 0.1
 """Logit that a filled hole gets: inside, but barely (as the reference implementation has it)."""
 
 
-def fill_holes(logits: Tensor, max_area: int) -> Tensor:
+def fill_holes(logits: Tensor, max_area: int, run: Callable[..., Tensor] | None = None) -> Tensor:
     """Masks of logits (N, h, w) with their holes of up to ``max_area`` cells filled.
 
     An empty mask stays empty. Where nothing is filled, ``logits`` themselves may be given back.
+    ``run`` may be what calls a function of tensors on CUDA.
     """
     if max_area <= 0 or not logits.numel():
         return logits
     if logits.device.type == "cuda":
-        return fill_on_device(logits, max_area)
+        compute = functools.partial(fill_on_device, max_area=max_area)
+        return compute(logits) if run is None else run(compute, logits)
     return _on_host(logits, max_area)
 
 

@@ -22,9 +22,16 @@ class ImageEncoder(nn.Module):
         self.trunk = Hiera(config)
         self.laterals = nn.ModuleList(nn.Conv2d(c, config.dim, 1) for c in config.stage_dims)
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, S, S) to maps of strides 4, 8 and 16, each (B, dim, S/stride, S/stride)."""
-        maps = self.trunk(pixels)
+    def positions(self, pixels: Tensor) -> Tensor:
+        """What the backbone adds to pixels (B, 3, S, S) at its finest stride: (1, S/4, S/4, C)."""
+        return self.trunk.positions(pixels)
+
+    def forward(
+        self, pixels: Tensor, positions: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, S, S) to maps of strides 4, 8 and 16, each (B, dim, S/stride, S/stride).
+        :meth:`positions` may be given."""
+        maps = self.trunk(pixels, positions)
         fine, middle, coarse, coarsest = (
             lateral(x) for lateral, x in zip(self.laterals, maps, strict=True)
         )

@@ -14,8 +14,9 @@ Memories may also be of fewer tokens (:mod:`~sam2core.pooled_memory`).
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -23,8 +24,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sam2core.attention_kernels import attend, attend_in_pieces, folds_values
+from sam2core.attention_kernels import attend, attend_in_pieces, folds_values, quickest
 from sam2core.config import Sam2Config
+from sam2core.joined_keys import JoinedKeys, joins_on
 from sam2core.layers import flatten_map, unflatten_map
 from sam2core.pooled_memory import choose_places, with_pooled
 from sam2core.position import AxialRope, rotate, sine_map
@@ -99,25 +101,28 @@ class MemoryTokens:
         parts = (rows[..., : self.pooled], rows[..., self.pooled :])
         return torch.cat([part.flatten(1) for part in parts], dim=1)
 
-    def batches(self) -> Iterator[MemoryBatch]:
-        """What each layer attends to, where values aren't folded out."""
+    def joined(self, memories: Sequence[Sequence[Tensor]], rest: Tensor) -> Tensor:
+        """Parts of the T memories of N objects (K, C), and then ``rest`` (N, P, C), in one piece
+        (N, T*K + P, C)."""
+        parts = [part for row in memories for part in self.in_order(row)]
+        return torch.cat(
+            (torch.cat(parts).to(rest.dtype).view(len(rest), -1, rest.shape[2]), rest), 1
+        )
+
+    def keys(self, pointer_keys: Callable[[int], Tensor]) -> Iterator[Tensor]:
+        """The keys (N, T*K + P, dim) of one layer after the other, those of pointers given."""
+        layers = range(len(self.timed))
+        if joins_on(self.timed.device) and not self.pooled:
+            joined = JoinedKeys([[p.keys for p in row] for row in self.projected], self.ages)
+            yield from (joined.layer(i, self.timed[i], pointer_keys(i)) for i in layers)
+            return
         rows = self.timed_rows()
-        counted, every = self.pooled * len(self.ages[0]), rows.shape[1]
-        pointer_keys, pointer_values = self.pointer_tokens()
-        bias = None
-        if counted:
-            bias = self.timed.new_full((1, 1, 1, counted), LOG_4)
-            bias = F.pad(bias, (0, every - counted + pointer_keys.shape[1]))
-        for layer, timed in enumerate(self.timed):
-
-            def joined(kind: int, layer: int = layer) -> Tensor:
-                memories = ([each.keys[layer, kind] for each in row] for row in self.projected)
-                parts = [part for row in memories for part in self.in_order(row)]
-                return torch.cat(parts).view(len(rows), every, -1)
-
-            yield MemoryBatch(
-                joined(0), joined(1), timed.flatten(0, 1), rows, pointer_keys, pointer_values, bias
+        for i in layers:
+            own = self.joined(
+                [[p.keys[i, 0] for p in row] for row in self.projected], pointer_keys(i)
             )
+            own[:, : rows.shape[1]] += self.timed[i].flatten(0, 1)[rows]
+            yield own
 
     def pointer_tokens(self) -> tuple[Tensor, Tensor]:
         """Keys and values (N, P * dim / memory_dim, memory_dim).
@@ -133,18 +138,22 @@ class MemoryTokens:
 class MemoryBatch:
     """What a layer attends to of N objects, as tensors alone.
 
-    ``keys`` and ``values`` (N, K, dim) of spatial memories, to which of place and age the ``rows``
-    (N, K) of ``timed`` (A * h*w, dim) are added; ``pointer_keys`` and ``pointer_values`` (N, P,
-    memory_dim) aren't projected yet. ``bias`` (1, 1, 1, K + P), if any, is added to scores.
+    ``keys`` (N, K, dim) and ``values`` (N, K, dim), or (N, K, memory_dim) before their projection.
+    ``bias`` (1, 1, 1, K), if any, is added to scores.
     """
 
     keys: Tensor
     values: Tensor
-    timed: Tensor
-    rows: Tensor
-    pointer_keys: Tensor
-    pointer_values: Tensor
     bias: Tensor | None = None
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        return self.keys, self.values, self.bias
+
+    @classmethod
+    def all_of(cls, tensors: Sequence[Tensor | None]) -> Iterator[MemoryBatch]:
+        """Those of several layers, of their :meth:`tensors` one after another."""
+        for i in range(0, len(tensors), 3):
+            yield cls(*tensors[i : i + 3])  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -192,13 +201,11 @@ class CrossAttention(nn.Module):
         q = rotate(self.q(x), *rope)
         if isinstance(memory, FoldedMemories):
             return self.out(self.v(self._attend_folded(q, memory.layer, memory.memory)))
-        keys = torch.cat((memory.keys + memory.timed[memory.rows], self.k(memory.pointer_keys)), 1)
-        values = torch.cat((memory.values, self.v(memory.pointer_values)), dim=1)
-        q = q.expand(len(keys), -1, -1)
+        q, k, v = q.expand(len(memory.keys), -1, -1), memory.keys, memory.values
         y = F.scaled_dot_product_attention(
-            q.unsqueeze(1), keys.unsqueeze(1), values.unsqueeze(1), attn_mask=memory.bias
-        )
-        return self.out(y.squeeze(1))
+            q.unsqueeze(1), k.unsqueeze(1), v.unsqueeze(1), attn_mask=memory.bias
+        ).squeeze(1)
+        return self.out(y if v.shape[2] == k.shape[2] else self.v(y))
 
     def _attend_folded(self, q: Tensor, layer: int, memory: MemoryTokens) -> Tensor:
         pointer_keys = self.k(memory.pointer_tokens()[0])
@@ -257,17 +264,28 @@ class MemoryAttention(nn.Module):
         """Whether layers are compiled: then they see objects as one batch on any device."""
 
     def project(
-        self, features: Tensor, side: int, like: Tensor, pooled: bool
+        self,
+        features: Tensor,
+        side: int,
+        like: Tensor,
+        pooled: bool,
+        run: Callable[..., Tensor] | None = None,
     ) -> list[ProjectedMemory]:
         """What can be kept of memories (M, h*w, memory_dim) of a grid of ``side`` x ``side``, for
-        queries ``like`` those. ``pooled``: as memories of fewer tokens."""
-        values = self.compiled or not folds_values(like)
-        keys = self.keys_of(features, self.rope.rotation(side, side), values)
+        queries ``like`` those. ``pooled``: as memories of fewer tokens. ``run`` may be what calls a
+        function of tensors."""
+        values = (self.compiled and like.device.type == "cpu") or not folds_values(like, pooled)
+        compute = functools.partial(self._keys_of, values=values)
+        rope = self.rope.rotation(side, side)
+        keys = run(compute, features, *rope) if run else compute(features, *rope)
         if not pooled:
             return [ProjectedMemory(row) for row in keys]
         places = choose_places(keys[:, :, 0], side)
         every = zip(with_pooled(keys, side), with_pooled(features, side), places, strict=True)
         return [ProjectedMemory(k.index_select(-2, at), f[at], at) for k, f, at in every]
+
+    def _keys_of(self, features: Tensor, cos: Tensor, sin: Tensor, values: bool) -> Tensor:
+        return self.keys_of(features, (cos, sin), values)
 
     def keys_of(self, features: Tensor, rope: Rope, values: bool) -> Tensor:
         """Memories (M, h*w, memory_dim) to what the layers' keys have of them, and with ``values``
@@ -285,18 +303,45 @@ class MemoryAttention(nn.Module):
 
     def forward(self, features: Tensor, memory: MemoryTokens) -> Tensor:
         """Condition a frame (1 or N, dim, h, w) on the memories of N objects: (N, dim, h, w)."""
+        return self.through(features, self.seen(memory))
+
+    def seen(self, memory: MemoryTokens) -> Iterator[MemoryBatch | FoldedMemories]:
+        """What one layer after the other attends to: object by object where values are folded out
+        on a CPU, else as one batch."""
+        if memory.folded and memory.timed.device.type == "cpu":
+            return (FoldedMemories(i, memory) for i in range(len(self.layers)))
+        return self.batches(memory)
+
+    def batches(self, memory: MemoryTokens) -> Iterator[MemoryBatch]:
+        """:meth:`seen` as one batch."""
+        pointer_keys, pointer_values = memory.pointer_tokens()
+        bias, cross = None, self._cross()
+        if memory.pooled:
+            counted = memory.pooled * len(memory.ages[0])
+            every = sum(len(p.keys[0, 0]) for p in memory.projected[0]) + pointer_keys.shape[1]
+            bias = memory.timed.new_full((1, 1, 1, counted), LOG_4)
+            bias = F.pad(bias, (0, every - counted))
+        values = pointer_values.to(memory.timed.dtype)
+        if memory.folded:
+            values = memory.joined(memory.tokens, values)
+        for i, keys in enumerate(memory.keys(lambda i: cross[i].k(pointer_keys))):
+            if not memory.folded:
+                projected = [[p.keys[i, 1] for p in row] for row in memory.projected]
+                values = memory.joined(projected, cross[i].v(pointer_values))
+            yield MemoryBatch(keys, values, bias)
+
+    def through(self, features: Tensor, seen: Iterable[MemoryBatch | FoldedMemories]) -> Tensor:
+        """A frame (1 or N, dim, h, w) through all layers, each of which attends to its own of what
+        is ``seen`` of N objects: (N, dim, h, w)."""
         height, width = features.shape[-2:]
         position = sine_map(features.shape[1], height, width, features.device)
         x = flatten_map(features + 0.1 * position.to(features.dtype))
         # With the strides of what layers give, so that the first needs no compiled one of its own.
         x = x.flatten(0, 1).unflatten(0, (len(x), -1))
         rope = self.rope.rotation(height, width)
-        layers = range(len(self.layers))
-        seen: Iterable[MemoryBatch | FoldedMemories] = (
-            (FoldedMemories(i, memory) for i in layers) if memory.folded else memory.batches()
-        )
-        for layer, each in zip(self.layers, seen, strict=True):
-            x = layer(x, each, rope)
+        with quickest(x):
+            for layer, each in zip(self.layers, seen, strict=True):
+                x = layer(x, each, rope)
         return unflatten_map(self.norm(x), height, width)
 
     def _cross(self) -> list[CrossAttention]:

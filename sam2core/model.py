@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sam2core.config import Sam2Config
+from sam2core.cuda_graphs import CudaGraphs, Found
 from sam2core.image_encoder import ImageEncoder
 from sam2core.kept_keys import KeptKeys
 from sam2core.layers import resize
@@ -21,7 +24,7 @@ from sam2core.mask_decoder import (
     single_mask,
 )
 from sam2core.memory import Memory, Selection
-from sam2core.memory_attention import MemoryAttention, MemoryTokens
+from sam2core.memory_attention import FoldedMemories, MemoryAttention, MemoryBatch, MemoryTokens
 from sam2core.memory_encoder import MemoryEncoder
 from sam2core.pooled_memory import pooled_count
 from sam2core.position import sine_time
@@ -29,6 +32,9 @@ from sam2core.prompt_encoder import Prompt, PromptEncoder
 
 MASK_SCALE, MASK_BIAS = 20.0, -10.0
 """A mask in [0, 1] enters the memory encoder, and leaves as logits, on the scale of -10 to 10."""
+GRAPHED_ROWS, GRAPHED_OBJECTS = 16, 4
+"""Up to so many images or objects are a frame's kernels worth starting together, and of objects
+those of memory attention, which is given most."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,9 @@ class Sam2(nn.Module):
         super().__init__()
         self.config = config
         self.compute_dtype = torch.float32
+        self.graphs = CudaGraphs()
+        """On CUDA, kernels of small batches are recorded once and started together;
+        ``model.graphs.enabled = False`` switches it off (to see them one by one, or for hooks)."""
         self.image_encoder = ImageEncoder(config)
         self.prompt_encoder = PromptEncoder(config)
         self.mask_decoder = MaskDecoder(config)
@@ -92,6 +101,14 @@ class Sam2(nn.Module):
     def device(self) -> torch.device:
         return self.no_memory.device
 
+    def _apply(self, *given: Any, **options: Any) -> Any:
+        self.graphs.forget()  # which know where weights lie
+        return super()._apply(*given, **options)
+
+    def load_state_dict(self, *given: Any, **options: Any) -> Any:
+        self.graphs.forget()
+        return super().load_state_dict(*given, **options)
+
     def require_memory(self) -> None:
         """Raise ``ValueError`` for a model that was made for images alone."""
         if not self.config.tracks:
@@ -112,10 +129,20 @@ class Sam2(nn.Module):
         if pixels.ndim != 4 or tuple(pixels.shape[1:]) != (3, size, size):
             raise ValueError(f"pixels must be (B, 3, {size}, {size}), got {tuple(pixels.shape)}")
         with self._computing():
-            stride4, stride8, features = self.image_encoder(pixels)
-            # The decoder's projections run once an image instead of once a prompt.
-            fine = self.mask_decoder.skip4(stride4), self.mask_decoder.skip8(stride8)
-        return ImageEmbedding(features, fine)
+            positions = self.image_encoder.positions(pixels)
+            features, *fine = self.run_recorded(self._encode, pixels, positions)
+        return ImageEmbedding(features, (fine[0], fine[1]))
+
+    def _encode(self, pixels: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        stride4, stride8, features = self.image_encoder(pixels, positions)
+        # The decoder's projections run once an image instead of once a prompt.
+        return features, self.mask_decoder.skip4(stride4), self.mask_decoder.skip8(stride8)
+
+    def run_recorded(self, compute: Callable[..., Found], *given: Tensor | None) -> Found:
+        """``compute(*given)``, recorded where there are few rows."""
+        if any(each is not None and len(each) > GRAPHED_ROWS for each in given):
+            return compute(*given)
+        return self.graphs.run(compute, *given)
 
     def recall(
         self,
@@ -145,8 +172,19 @@ class Sam2(nn.Module):
             memory = self._memory_tokens(
                 embedding.features, selections, KeptKeys() if kept is None else kept, pooled
             )
-            features = self.memory_attention(embedding.features, memory)
+            features = self._attend(embedding.features, self.memory_attention.seen(memory))
         return ImageEmbedding(features, embedding.fine)
+
+    def _attend(self, features: Tensor, seen: Iterator[MemoryBatch | FoldedMemories]) -> Tensor:
+        first = next(seen)
+        every = itertools.chain([first], seen)
+        if isinstance(first, FoldedMemories) or len(first.keys) > GRAPHED_OBJECTS:
+            return self.memory_attention.through(features, every)
+        tensors = [t for each in every if isinstance(each, MemoryBatch) for t in each.tensors()]
+        return self.run_recorded(self._attend_to, features, *tensors)
+
+    def _attend_to(self, features: Tensor, *seen: Tensor | None) -> Tensor:
+        return self.memory_attention.through(features, MemoryBatch.all_of(seen))
 
     def _memory_tokens(
         self, image: Tensor, selections: Sequence[Selection], kept: KeptKeys, pooled: bool = False
@@ -160,7 +198,9 @@ class Sam2(nn.Module):
         timed = kept.timed(like, lambda: attention.time(self.memory_time, side, like.dtype, pooled))
         spatial = [[_features(memory).to(device) for memory, _ in s.spatial] for s in selections]
         every = [features for row in spatial for features in row]
-        found = kept.of(every, like, lambda rows: attention.project(rows, side, like, pooled))
+        found = kept.of(
+            every, like, lambda rows: attention.project(rows, side, like, pooled, self.run_recorded)
+        )
         projected = iter(found)
         made = [[next(projected) for _ in row] for row in spatial]
         # Age 0, prompted, is the last row: it has no direction in time.
@@ -211,15 +251,25 @@ class Sam2(nn.Module):
         """
         with self._computing():
             tokens, visible, dense = self.prompt_encoder(prompt)
-            height, width = embedding.features.shape[-2:]
-            position = self.prompt_encoder.position.grid(height, width)
-            every = self.mask_decoder(
-                embedding.features, embedding.fine, position, tokens, visible, dense
+            found = self.run_recorded(
+                self._decode, embedding.features, *embedding.fine, tokens, visible, dense
             )
-        every = MaskPrediction(
-            every.logits.float(), every.iou.float(), every.pointer.float(), every.presence.float()
-        )
+        every = MaskPrediction(*found)
         return multimask(every) if multimask_output else single_mask(every, dynamic)
+
+    def _decode(
+        self,
+        features: Tensor,
+        stride4: Tensor,
+        stride8: Tensor,
+        tokens: Tensor,
+        visible: Tensor | None,
+        dense: Tensor,
+    ) -> tuple[Tensor, ...]:
+        position = self.prompt_encoder.position.grid(*features.shape[-2:])
+        fine = stride4, stride8
+        found = self.mask_decoder(features, fine, position, tokens, visible, dense)
+        return tuple(t.float() for t in (found.logits, found.iou, found.pointer, found.presence))
 
     def gate(self, prediction: MaskPrediction) -> MaskPrediction:
         """Make the masks and pointers of objects that are not in the picture say so."""
@@ -271,15 +321,25 @@ class Sam2(nn.Module):
         ``binary`` the mask enters as 0 and 1: what a person has confirmed is certain.
         """
         self.require_memory()
-        size = self.config.image_size
-        full = resize(logits, (size, size))
-        mask = (full > 0).float() if binary else full.sigmoid()
+        compute = self._remember_given if binary else self._remember_tracked
         with self._computing():
-            features = self.memory_encoder(embedding.features, mask * MASK_SCALE + MASK_BIAS)
+            return self.run_recorded(compute, embedding.features, logits, presence)
+
+    def _remember_given(self, features: Tensor, logits: Tensor, presence: Tensor) -> Tensor:
+        return self._remember(features, (self._square(logits) > 0).float(), presence)
+
+    def _remember_tracked(self, features: Tensor, logits: Tensor, presence: Tensor) -> Tensor:
+        return self._remember(features, self._square(logits).sigmoid(), presence)
+
+    def _square(self, logits: Tensor) -> Tensor:
+        return resize(logits, (self.config.image_size, self.config.image_size))
+
+    def _remember(self, features: Tensor, mask: Tensor, presence: Tensor) -> Tensor:
+        found = self.memory_encoder(features, mask * MASK_SCALE + MASK_BIAS)
         if self.config.version.occlusion_embedding:
-            absent = (presence <= 0).to(features.dtype)[..., None, None]
-            features = features + absent * self.absent[..., None, None].to(features.dtype)
-        return features.flatten(2).transpose(1, 2)
+            absent = (presence <= 0).to(found.dtype)[..., None, None]
+            found = found + absent * self.absent[..., None, None].to(found.dtype)
+        return found.flatten(2).transpose(1, 2)
 
 
 def _features(memory: Memory) -> Tensor:

@@ -230,7 +230,9 @@ class ObjectMemories(FrameAtHand):
         self, prediction: MaskPrediction, given: bool, reverse: Sequence[bool | None]
     ) -> list[Memory]:
         """What the model says of a batch of objects, as memories that lack their features."""
-        shown = fill_holes(prediction.logits[:, 0], self.settings.fill_hole_area)
+        shown = fill_holes(
+            prediction.logits[:, 0], self.settings.fill_hole_area, self.model.run_recorded
+        )
         presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
         areas = areas_of(shown) if self._policy.asks else [None] * len(shown)
         return [

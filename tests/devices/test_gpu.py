@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sam2core import ImageSegmenter, VideoTracker
+from sam2core.joined_keys import JoinedKeys
 from tests.devices.calls import CALLS, FRAMES, MASKS
 from tests.devices.compare import close
 from tests.sam2core.conftest import random_model
@@ -77,3 +78,60 @@ def test_frames_copied_from_pinned_memory_arrive_whole():
                 tracker.prompt_masks([1, 2], MASKS)
         else:
             torch.testing.assert_close(found.logits, expected.logits, atol=1e-3, rtol=1e-3)
+
+
+def tracked(model, frames) -> list[torch.Tensor]:
+    tracker = VideoTracker(model)
+    found = []
+    for i, frame in enumerate(frames):
+        found.append(tracker.step(frame).logits)
+        if i == 0:
+            tracker.prompt_masks([1, 2], MASKS)
+        if i == 8:  # objects come, and all sizes change
+            tracker.prompt(3, box=[30, 20, 70, 45])
+    return found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_recorded_kernels_give_what_the_same_give_one_by_one(dtype, caplog):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (48, 80, 3), dtype=np.uint8) for _ in range(50)]
+    model = random_model().to("cuda")
+    model.compute_dtype = dtype
+    recorded = tracked(model, frames)
+    assert len(model.graphs) >= 5
+    assert "can't be recorded" not in caplog.text
+    model.graphs.enabled = False
+    for found, expected in zip(recorded, tracked(model, frames), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-2, rtol=1e-2)
+
+
+def test_recordings_do_not_outlast_weights():
+    model = random_model().to("cuda")
+    tracked(model, [FRAMES[0]] * 8)
+    assert len(model.graphs)
+    model.to("cpu")
+    assert len(model.graphs) == 0
+    before = tracked(model.to("cuda"), [FRAMES[0]] * 8)[-1]
+    model.load_state_dict(random_model(seed=1).state_dict())
+    assert not torch.allclose(tracked(model, [FRAMES[0]] * 8)[-1], before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_joined_keys_are_those_of_plain_tensors(dtype):
+    pytest.importorskip("triton")
+    count, slots, cells, dim, pointers, layers = 3, 2, 5000, 64, 5, 4
+    keys = [
+        [torch.randn(layers, 2, cells, dim, device="cuda").to(dtype) for _ in range(slots)]
+        for _ in range(count)
+    ]
+    ages = [[0, 6], [3, 2], [5, 6]]
+    timed = torch.randn(layers, 7, cells, dim, device="cuda").to(dtype)
+    rest = torch.randn(count, pointers, dim, device="cuda").to(dtype)
+    joined = JoinedKeys(keys, ages)
+    for layer in range(layers):
+        found = joined.layer(layer, timed[layer], rest)
+        assert torch.equal(found[:, slots * cells :], rest)
+        for n, row in enumerate(keys):
+            expected = [k[layer, 0] + timed[layer, a] for k, a in zip(row, ages[n], strict=True)]
+            assert torch.equal(found[n, : slots * cells], torch.cat(expected))

@@ -69,18 +69,20 @@ def plain_cross_attention(layer, x, model, selection, rope):
     return layer.out(F.scaled_dot_product_attention(q, k, v))
 
 
-@pytest.mark.parametrize("folded", [True, False])
-def test_cross_attention_is_that_of_the_paper(monkeypatch, model, selections, embedding, folded):
+@pytest.mark.parametrize(("folded", "batched"), [(True, False), (True, True), (False, True)])
+def test_cross_attention_is_that_of_the_paper(
+    monkeypatch, model, selections, embedding, folded, batched
+):
     """Ages by linearity, and values folded out or not, change nothing."""
-    monkeypatch.setattr(memory_attention, "folds_values", lambda x: folded)
+    monkeypatch.setattr(memory_attention, "folds_values", lambda x, masked=False: folded)
     x = torch.randn(1, CELLS, 64, generator=torch.Generator().manual_seed(3))
     rope = model.memory_attention.rope.rotation(SIDE, SIDE)
     with torch.inference_mode():
         memory = model._memory_tokens(embedding.features, selections, KeptKeys())
         assert memory.folded == folded
-        batches = [] if folded else list(memory.batches())
+        batches = list(model.memory_attention.batches(memory)) if batched else []
         for i, layer in enumerate(model.memory_attention.layers):
-            seen = memory_attention.FoldedMemories(i, memory) if folded else batches[i]
+            seen = batches[i] if batched else memory_attention.FoldedMemories(i, memory)
             found = layer.cross_attention(x, seen, rope)
             assert len(found) == len(selections)
             for row, selection in zip(found, selections, strict=True):

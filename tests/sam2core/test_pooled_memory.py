@@ -69,7 +69,7 @@ def model():
 
 
 def recalled(model, features, pooled, fold, monkeypatch):
-    monkeypatch.setattr(memory_attention, "folds_values", lambda x: fold)
+    monkeypatch.setattr(memory_attention, "folds_values", lambda x, masked=False: fold)
     side = model.config.image_size
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(2))
     pointer = torch.randn(64, generator=torch.Generator().manual_seed(3))

@@ -235,7 +235,10 @@ def tracked_masks_remembered_without_their_holes(patch, model):
 
 @fault("clip: small holes filled")
 def holes_of_half_the_size_filled(patch, model):
-    wrap(patch, object_memories, "fill_holes", lambda fill, logits, area: fill(logits, area // 2))
+    def fill(fill, logits, area, run):
+        return fill(logits, area // 2, run)
+
+    wrap(patch, object_memories, "fill_holes", fill)
 
 
 # --- what is recalled ---
