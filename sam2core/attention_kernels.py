@@ -29,7 +29,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     torch's, but in bfloat16 on CPUs without AMX, where its kernel is slower than in float32:
     there in pieces, in half of the time.
     """
-    if q.dtype != torch.bfloat16 or not folds_values(q):
+    if q.dtype != torch.bfloat16 or not _in_pieces(q):
         return F.scaled_dot_product_attention(q, k, v)
     found = torch.empty((q.shape[0], q.shape[2], q.shape[1], v.shape[3]), dtype=q.dtype)
     for head in range(q.shape[1]):
@@ -49,6 +49,10 @@ def folds_values(x: Tensor, masked: bool = False) -> bool:
     """
     if x.device.type == "cuda":
         return not masked and narrow_values(x.device, x.dtype)
+    return _in_pieces(x)
+
+
+def _in_pieces(x: Tensor) -> bool:
     if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
         return False
     return x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and not cpu_has_amx())

@@ -115,9 +115,9 @@ class Recording:
         given: Sequence[Tensor | None],
         pool: Any = None,
     ) -> None:
-        with torch.inference_mode(False):  # whose tensors nobody else may write to
-            self._given = [None if each is None else _room(each) for each in given]
+        self._given = [None if each is None else _room(each) for each in given]
         self._copy(given)
+        compute(*self._given)  # What is compiled may be compiled anew for these.
         self._graph = torch.cuda.CUDAGraph()
         # Other threads may get pinned memory meanwhile.
         with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
@@ -160,6 +160,7 @@ def _ways() -> tuple[Any, ...]:
     """What else decides which kernels there are."""
     autocast = torch.is_autocast_enabled("cuda")
     return (
+        torch.is_inference_mode_enabled(),
         torch.get_autocast_dtype("cuda") if autocast else None,
         torch.backends.cuda.matmul.allow_tf32,
         torch.backends.cudnn.allow_tf32,
