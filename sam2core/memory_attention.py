@@ -201,7 +201,8 @@ class CrossAttention(nn.Module):
         q = rotate(self.q(x), *rope)
         if isinstance(memory, FoldedMemories):
             return self.out(self.v(self._attend_folded(q, memory.layer, memory.memory)))
-        q, k, v = q.expand(len(memory.keys), -1, -1), memory.keys, memory.values
+        k, v = memory.keys, memory.values
+        q = q.expand(len(k), -1, -1).contiguous()  # as cuDNN needs it
         y = F.scaled_dot_product_attention(
             q.unsqueeze(1), k.unsqueeze(1), v.unsqueeze(1), attn_mask=memory.bias
         ).squeeze(1)
@@ -275,17 +276,16 @@ class MemoryAttention(nn.Module):
         queries ``like`` those. ``pooled``: as memories of fewer tokens. ``run`` may be what calls a
         function of tensors."""
         values = (self.compiled and like.device.type == "cpu") or not folds_values(like, pooled)
-        compute = functools.partial(self._keys_of, values=values)
-        rope = self.rope.rotation(side, side)
-        keys = run(compute, features, *rope) if run else compute(features, *rope)
+        compute = functools.partial(self._keys_of, side=side, values=values)
+        keys = run(compute, features) if run else compute(features)
         if not pooled:
             return [ProjectedMemory(row) for row in keys]
         places = choose_places(keys[:, :, 0], side)
         every = zip(with_pooled(keys, side), with_pooled(features, side), places, strict=True)
         return [ProjectedMemory(k.index_select(-2, at), f[at], at) for k, f, at in every]
 
-    def _keys_of(self, features: Tensor, cos: Tensor, sin: Tensor, values: bool) -> Tensor:
-        return self.keys_of(features, (cos, sin), values)
+    def _keys_of(self, features: Tensor, side: int, values: bool) -> Tensor:
+        return self.keys_of(features, self.rope.rotation(side, side), values)
 
     def keys_of(self, features: Tensor, rope: Rope, values: bool) -> Tensor:
         """Memories (M, h*w, memory_dim) to what the layers' keys have of them, and with ``values``

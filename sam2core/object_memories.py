@@ -233,7 +233,8 @@ class ObjectMemories(FrameAtHand):
         shown = fill_holes(
             prediction.logits[:, 0], self.settings.fill_hole_area, self.model.run_recorded
         )
-        presence, iou = prediction.presence[:, 0].tolist(), prediction.iou[:, 0].tolist()
+        # Together: a GPU is waited for but once.
+        presence, iou = torch.stack((prediction.presence[:, 0], prediction.iou[:, 0])).tolist()
         areas = areas_of(shown) if self._policy.asks else [None] * len(shown)
         return [
             Memory(
