@@ -27,10 +27,11 @@ class TrackerSettings:
     keys_budget_mb: int | None = None
     """Memory for the keys of memories, which are projected once and kept as long as the memories
     are. An object with a full bank takes 56 MB in bfloat16 at 1024 pixels and 112 MB in float32;
-    twice that where values are kept too (on CPUs with AMX in bfloat16, and on GPUs without cuDNN's
-    attention for narrow values); the ages take as much once. What doesn't fit is projected in every frame. Masks are the same either way; 0 keeps
-    nothing, for a fifth more time of the memory side. None: 2048 on a CPU, else half of what a
-    batch may work in (:func:`~sam2core.device_memory.working_memory_mb`)."""
+    twice that where values are kept too (on CPUs with AMX in bfloat16, and on GPUs but for
+    bfloat16 where cuDNN attends over narrow values); the ages take as much once. What doesn't fit
+    is projected in every frame. Masks are the same either way; 0 keeps nothing, for a fifth more
+    time of the memory side. None: 2048 on a CPU, else half of what a batch may work in
+    (:func:`~sam2core.device_memory.working_memory_mb`)."""
     fill_hole_area: int = 8
     """Holes of up to so many cells (of 4 x 4 model pixels) are filled in every answer: in what is
     shown, what later clicks refine and what is remembered of a prompt. What is remembered of a
