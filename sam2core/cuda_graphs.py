@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import torch
@@ -22,8 +23,9 @@ Found = TypeVar("Found", Tensor, tuple[Tensor, ...])
 MET_BEFORE = 2
 """How often arguments of some sizes have to come before they are worth a recording. By then kernels
 were chosen, and compiled parts are compiled."""
-MOST = 32
-"""Recordings that are kept; of more, those that weren't used for longest are given up."""
+MOST, MOST_BYTES = 32, 2**29
+"""Recordings that are kept, and the memory for their arguments and results; of more, those that
+weren't used for longest are given up."""
 
 
 class CudaGraphs:
@@ -74,23 +76,32 @@ class CudaGraphs:
             if isinstance(known, int) and known >= MET_BEFORE:
                 known = self._recorded(compute, given, key[0])
             self._known[key] = known + 1 if isinstance(known, int) else known
-            while len(self._known) > MOST:
-                self._known.popitem(last=False)
+            self._give_up()
             if known is not None and not isinstance(known, int):
-                return known.replay(given)
+                with _on(tensors):
+                    return known.replay(given)
         return compute(*given)
+
+    def _give_up(self) -> None:
+        """Those that were used last are kept, and the very last one in any case."""
+        taken = 0
+        for later, key in enumerate(reversed(list(self._known))):
+            known = self._known[key]
+            taken += 0 if known is None or isinstance(known, int) else known.size
+            if later and (later >= MOST or taken > MOST_BYTES):
+                del self._known[key]
 
     def _suits(self, tensors: Sequence[Tensor]) -> bool:
         if self._record is not Recording:
             return True
-        return (
-            all(each.is_cuda for each in tensors)
-            and torch.cuda.is_initialized()
-            and not torch.is_grad_enabled()
-            and not torch.compiler.is_compiling()
-            and not torch.cuda.is_current_stream_capturing()
-            and torch.cuda.current_stream() == torch.cuda.default_stream()
-        )
+        first = tensors[0].device
+        if first.type != "cuda" or any(each.device != first for each in tensors):
+            return False
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return False
+        if not torch.cuda.is_initialized() or torch.cuda.is_current_stream_capturing():
+            return False
+        return torch.cuda.current_stream(first) == torch.cuda.default_stream(first)
 
     def _recorded(
         self, compute: Callable[..., Any], given: Sequence[Tensor | None], name: str
@@ -99,7 +110,8 @@ class CudaGraphs:
             if self._pool is None and self._record is Recording:
                 # One for all: each copies its results out before another one starts.
                 self._pool = torch.cuda.graph_pool_handle()
-            return self._record(compute, given, self._pool)
+            with _on([each for each in given if each is not None]):
+                return self._record(compute, given, self._pool)
         except RuntimeError as error:
             told = str(error).splitlines()[0] if str(error) else type(error).__name__
             log.warning("%s can't be recorded as a CUDA graph, and runs without: %s", name, told)
@@ -124,6 +136,8 @@ class Recording:
             found = compute(*self._given)
         self._alone = isinstance(found, Tensor)
         self._found = (found,) if isinstance(found, Tensor) else tuple(found)
+        held = [each for each in (*self._given, *self._found) if each is not None]
+        self.size = sum(each.numel() * each.element_size() for each in held)
 
     def replay(self, given: Sequence[Tensor | None]) -> Any:
         self._copy(given)
@@ -135,6 +149,12 @@ class Recording:
         for own, each in zip(self._given, given, strict=True):
             if own is not None and each is not None:
                 own.copy_(each)
+
+
+def _on(tensors: Sequence[Tensor]) -> AbstractContextManager:
+    """Graphs are recorded and started on torch's current device, wherever their tensors are."""
+    first = tensors[0].device
+    return torch.cuda.device(first) if first.type == "cuda" else nullcontext()
 
 
 def _room(like: Tensor) -> Tensor:

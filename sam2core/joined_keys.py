@@ -43,17 +43,18 @@ class JoinedKeys:
         found[:, slots * tokens :] = rest
         size, kinds = tokens * dim, self._keys[0].shape[1]
         grid = (count * slots, -(-size // BLOCK))
-        _kernel()[grid](
-            self._places,
-            self._ages,
-            timed.contiguous(),
-            found,
-            layer * kinds * size,
-            slots,
-            size,
-            found.stride(0),
-            BLOCK=BLOCK,
-        )
+        with torch.cuda.device(found.device):  # Triton starts kernels on the current one
+            _kernel()[grid](
+                self._places,
+                self._ages,
+                timed.contiguous(),
+                found,
+                layer * kinds * size,
+                slots,
+                size,
+                found.stride(0),
+                BLOCK=BLOCK,
+            )
         return found
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sam2core import ImageSegmenter, VideoTracker, memory_attention
-from sam2core.cuda_graphs import MET_BEFORE, MOST, CudaGraphs
+from sam2core.cuda_graphs import MET_BEFORE, MOST, MOST_BYTES, CudaGraphs
 from tests.sam2core.conftest import random_model
 
 RNG = np.random.default_rng(0)
@@ -28,6 +28,7 @@ class Replayed:
         self.compute = compute
         self.given = [None if each is None else torch.empty_like(each) for each in given]
         self.made = 0
+        self.size = sum(each.nbytes for each in self.given if each is not None)
 
     def replay(self, given):
         for own, each in zip(self.given, given, strict=True):
@@ -82,6 +83,10 @@ def test_pictures_too_and_each_size_has_its_own():
     assert len(recorded.model.graphs) == 3  # the image, three prompts, one
 
 
+def first_of(x):
+    return x[:1] + 0
+
+
 def twice(x):
     return 2 * x
 
@@ -96,6 +101,13 @@ def test_what_comes_again_is_recorded_and_what_is_longest_unused_given_up():
     for size in range(8, 8 + MOST):
         runs.run(twice, torch.ones(size))
     assert len(runs) == 0
+    large = torch.empty(
+        MOST_BYTES // 8, dtype=torch.float32
+    )  # two of them are all there is room for
+    for size in (len(large), len(large) - 1, len(large) - 2):
+        for _ in range(MET_BEFORE + 1):
+            runs.run(first_of, large[:size])
+    assert len(runs) == 2
     off = CudaGraphs(enabled=False, record=Replayed)
     for _ in range(MET_BEFORE + 2):
         off.run(twice, torch.ones(3))
