@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from panoptic.pipeline import PanopticPipeline
     from panoptic.results.explanation import Explanation
     from panoptic.results.frame import PanopticFrame
+    from panoptic.results.last_names import with_last_names
     from panoptic.results.segment import Segment
     from panoptic.results.segmentation import PanopticSegmentation
     from panoptic.settings.dataset import DatasetSettings
@@ -66,6 +67,7 @@ _HOME = {
     "label_dataset": "panoptic.dataset.resumable_labelling",
     "load_image": "panoptic.io.images",
     "track": "panoptic.video.track",
+    "with_last_names": "panoptic.results.last_names",
 }
 __all__ = [
     "Category",
@@ -96,6 +98,7 @@ __all__ = [
     "label_dataset",
     "load_image",
     "track",
+    "with_last_names",
 ]
 
 check()

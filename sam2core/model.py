@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +105,11 @@ class Sam2(nn.Module):
         self.graphs.forget()  # which know where weights lie
         return super()._apply(*given, **options)
 
-    def load_state_dict(self, *given: Any, **options: Any) -> Any:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
         self.graphs.forget()
-        return super().load_state_dict(*given, **options)
+        return super().load_state_dict(state_dict, strict, assign)
 
     def require_memory(self) -> None:
         """Raise ``ValueError`` for a model that was made for images alone."""

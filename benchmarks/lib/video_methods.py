@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from panoptic.demo.clips import Clip
 from panoptic.pipeline import PanopticPipeline
+from panoptic.results.last_names import with_last_names
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
 from panoptic.video.hindsight import labelled
@@ -63,7 +64,7 @@ def _followed(
 ) -> list[PanopticSegmentation]:
     frames = labelled(pipeline.video_session(vocabulary, settings), clip.frames)
     # The picture isn't needed again, and a clip of them is large.
-    return [replace(frame.segmentation, image=None) for frame in frames]
+    return with_last_names([replace(frame.segmentation, image=None) for frame in frames])
 
 
 def linked_by_iou(

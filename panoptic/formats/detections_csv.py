@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panoptic.formats.video_output import Place, VideoInfo, present
+from panoptic.io.files import whole_file
 
 if TYPE_CHECKING:
     import supervision
@@ -28,7 +29,8 @@ COLUMNS = (
 class DetectionsOutput:
     """``FOLDER/detections/VIDEO.csv`` with the columns of ``supervision.CSVSink``, and those of
     ``COLUMNS`` besides; ``mask`` is COCO's compressed RLE as JSON. :func:`read_detections` reads
-    it back. Boxes are xyxy in pixels, right and bottom exclusive."""
+    it back. Boxes are xyxy in pixels, right and bottom exclusive. Once it is closed, an id has the
+    class that it had last in all rows."""
 
     def __init__(self, folder: Path, info: VideoInfo, start: int = 0) -> None:
         self.path = folder / "detections" / f"{info.name}.csv"
@@ -63,6 +65,7 @@ class DetectionsOutput:
 
     def close(self) -> Path:
         self._file.close()
+        _name_as_last(self.path)
         return self.path
 
     @staticmethod
@@ -109,6 +112,33 @@ def _detections(rows: list[dict[str, Any]]) -> supervision.Detections:
             "is_thing": np.array([row["is_thing"] == "1" for row in rows]),
         },
     )
+
+
+def _name_as_last(path: Path) -> None:
+    """An id is what it was called last in all rows."""
+    id, *named = (COLUMNS.index(name) for name in ("tracker_id", "class_id", "class_name"))
+    last: dict[str, list[str]] = {}
+    renamed = False
+    for row in _rows(path):
+        name = [row[at] for at in named]
+        renamed = renamed or last.get(row[id], name) != name
+        last[row[id]] = name
+    if not renamed:
+        return
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in _rows(path):
+            for at, value in zip(named, last[row[id]], strict=True):
+                row[at] = value
+            writer.writerow(row)
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        yield from rows
 
 
 def _keep_before(path: Path, start: int) -> None:

@@ -155,7 +155,8 @@ class VipsegWriter:
     end, with all videos that were finished in this folder.
 
     What the JSON says of a frame goes to ``FOLDER/frames/VIDEO.jsonl`` first; ``close`` puts the
-    JSON together from these, without holding a video in memory. ``categories`` are listed even
+    JSON together from these, without holding a video in memory. There an id has the category that
+    it had last in all frames: what renames it, renames all of it. ``categories`` are listed even
     where they don't occur. A resumed run gives ``start``, the number of the frame it goes on with.
     """
 
@@ -242,7 +243,8 @@ def write_listing(folder: Path, without: str = "") -> Path:
             _write_video(file, number, journal.stem, "images", images)
         file.write('], "annotations": [')
         for number, journal in enumerate(journals):
-            annotations = map(_annotation, _frames(journal))
+            names = _last_categories(journal)
+            annotations = (_annotation(record, names) for record in _frames(journal))
             _write_video(file, number, journal.stem, "annotations", annotations)
         listed = [categories[i] for i in sorted(categories)]
         file.write('], "categories": ' + json.dumps(listed, ensure_ascii=False) + "}\n")
@@ -263,12 +265,23 @@ def _frames(path: Path) -> Iterator[dict[str, Any]]:
     return (record for record in _records(path) if "image" in record)
 
 
-def _annotation(record: Mapping[str, Any]) -> dict[str, Any]:
+def _last_categories(path: Path) -> dict[int, int]:
+    """The category that each id of a video had last."""
+    return {
+        info["id"]: info["category_id"]
+        for record in _frames(path)
+        for info in record["segments_info"]
+    }
+
+
+def _annotation(record: Mapping[str, Any], categories: Mapping[int, int]) -> dict[str, Any]:
     image = record["image"]
     return {
         "image_id": image["id"],
         "file_name": image["file_name"],
-        "segments_info": record["segments_info"],
+        "segments_info": [
+            {**info, "category_id": categories[info["id"]]} for info in record["segments_info"]
+        ],
     }
 
 

@@ -16,7 +16,7 @@ BY_HAND = "by hand"
 
 def shown(record: StoredFrame, edits: Edits) -> StoredFrame:
     """A frame without the segments that were removed, joined ones as one, by the categories that
-    were given to them."""
+    were given to them, or else by those that they had last: a segment has one in all frames."""
     groups: dict[int, list[Layer]] = {}
     for layer in record.layers.layers:
         root = edits.root(layer.id)
@@ -44,10 +44,7 @@ def is_by_hand(event: Event) -> bool:
 
 
 def _one(root: int, group: list[Layer], edits: Edits) -> Layer:
-    own = next((layer for layer in group if layer.id == root), None)
-    layer = reduce(Layer.joined, group)
-    made_as = edits.categories[root] if own is None else own.category_id
-    return replace(layer, id=root, category_id=edits.named.get(root, made_as))
+    return replace(reduce(Layer.joined, group), id=root, category_id=edits.category(root))
 
 
 def _event(event: Event, edits: Edits) -> Event | None:

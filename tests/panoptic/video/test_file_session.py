@@ -1,5 +1,7 @@
 """Going back, and corrections by hand, with detectors that know the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -244,3 +246,29 @@ def test_a_session_that_is_closed_says_so(tmp_path, kept):
     assert session.segments == before
     assert not (tmp_path / "out").exists()
     session.close()  # again: nothing is left to do
+
+
+def test_what_is_renamed_on_the_way_has_one_name_in_all_frames(clip, demo_sam2):
+    """The first look takes it for another animal, all later ones for what it is."""
+    truth = list(clip.truth)
+    thing = max(truth[0].things, key=lambda s: s.area)
+    wrong = next(c for c in WORDS.things if c.name != thing.category)
+    segments = [
+        replace(s, category_id=wrong.id, category=wrong.name) if s.id == thing.id else s
+        for s in truth[0]
+    ]
+    truth[0] = type(truth[0]).from_ids(truth[0].ids, segments)
+    oracle = Oracle(clip.frames, truth)
+    pipeline = PanopticPipeline(oracle, oracle, ImageSegmenter(demo_sam2))
+    settings = VideoSettings(detect_every=1 / 25, latency=0.0)
+    with pipeline.open_video(clip.frames, WORDS, settings) as video:
+        told = [{s.id: s.category for s in f.segmentation} for f in video.run()]
+        renamed = {
+            id for id in told[0] if {t.get(id) for t in told} >= {wrong.name, thing.category}
+        }
+        assert len(renamed) == 1  # a stream tells what it knows then
+        (id,) = renamed
+        assert {f.segmentation.segment(id).category for f in video.frames() if id in ids_of(f)} == {
+            thing.category
+        }
+        assert video.segments[id].name == thing.category
