@@ -95,9 +95,10 @@ class VideoSettings:
     clips VPQ was 62.5, 62.6 and 64.2: what looks prompt is remembered anyway, and little else has
     to be."""
     tracker_mode: Mode = "exact"
-    """How the tracker sees memories: ``compact``, with a third of their tokens, is for many objects
-    or slow machines (see ``sam2core.TrackerSettings.mode``). On 16 demo clips VPQ was 70.6 instead
-    of 71.0, and one of a moving camera lost 11.4."""
+    """How much of a frame and of memories the tracker sees: ``compact``, with half of their tokens,
+    and with what is hidden looked for in every second frame, is for many objects or slow machines
+    (see ``sam2core.TrackerSettings.mode``). On 16 demo clips J&F was 81.2 instead of 81.6 and VPQ
+    72.1 instead of 71.0; one of a moving camera lost 6.0 and 3.0."""
     keep_prompts: int = 3
     """Prompted memories kept for each segment, the first and the latest: every further one costs
     as much time as a recent memory."""
