@@ -36,7 +36,7 @@ class Member:
     unseen: float = 0.0
     doubted: float = 0.0
     strayed: bool = False
-    """Whether the latest look that found it disagreed with what is followed."""
+    """Whether the latest look that found it, stuff, disagreed with what is followed."""
     doubled: float = 0.0
     """Seconds for which it had the very place of another one."""
     visible: bool = False
