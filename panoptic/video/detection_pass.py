@@ -71,6 +71,8 @@ class DetectionPass:
                 self._enter(found.segment(id), found, tracked)
         for match in plan.doubts:
             self._doubt(self.roster.live[match.id], found.segment(match.found))
+        for id in {segment.id for segment in tracked} | set(self.shown):
+            self.roster.live[id].looks += 1
         refresh_appearances(self.roster, looks, self.shown)
 
     def _confirm(self, match: Match, found: PanopticSegmentation) -> None:
