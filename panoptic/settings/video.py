@@ -46,9 +46,10 @@ class VideoSettings:
     """Least IoU at which a tracked mask and a detected one of its category are one object. Masks of
     one object rarely agree less, those of neighbours rarely more."""
     agree: float = 0.5
-    """Least IoU with what is followed at which a look's mask is prompted at once. One that agrees
-    less has to be found by two looks on end: masks leak or miss a part now and then, and what the
-    tracker holds is better than those."""
+    """Least IoU with what is followed at which a look's mask of stuff is prompted at once. One that
+    agrees less has to be found by two looks on end: heat leaks or misses a part now and then, and
+    what the tracker holds is better than that. Masks of things are prompted at once, as boxes have
+    a thing whole or not at all."""
     covered: float = 0.6
     """A detection with more of its pixels on masks that are followed already is a part or a
     duplicate of these, not something new."""
