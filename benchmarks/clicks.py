@@ -47,7 +47,7 @@ from sam2core import ImageEmbedding, ImageSegmenter, Sam2
 
 SIZE = (192, 192)
 GOAL, POSSIBLE = 0.85, 0.92
-CHOSEN = ("move", "medley")
+CHOSEN = ("move", "behind-thing", "lookalikes-cross", "pan", "medley")
 LEAST_FRAMES = 4
 """In which a segment has to count to be one of those that are labelled."""
 MOST_SHARE, LESS = 1 / 3, 0.99

@@ -8,11 +8,12 @@ from sam2core.bank_settings import BankSettings
 from sam2core.config import Sam2Config
 from sam2core.contracts import Segmenter, Tracker, TrackerOverFrames
 from sam2core.frames import FrameSource, open_frames
+from sam2core.image_embedding import ImageEmbedding
 from sam2core.image_segmenter import EncodedImage, ImageMasks, ImageSegmenter
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory import Memory
 from sam2core.memory_bank import MemoryBank
-from sam2core.model import ImageEmbedding, Sam2
+from sam2core.model import Sam2
 from sam2core.prompt_encoder import Prompt
 from sam2core.tracked_frame import TrackedFrame
 from sam2core.tracker import VideoTracker

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sam2core.linear import Linear
+
 
 class Attention(nn.Module):
     """Attention of ``dim`` channels, computed in ``inner_dim`` channels."""
@@ -12,10 +14,10 @@ class Attention(nn.Module):
     def __init__(self, dim: int, inner_dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.q = nn.Linear(dim, inner_dim)
-        self.k = nn.Linear(dim, inner_dim)
-        self.v = nn.Linear(dim, inner_dim)
-        self.out = nn.Linear(inner_dim, dim)
+        self.q = Linear(dim, inner_dim)
+        self.k = Linear(dim, inner_dim)
+        self.v = Linear(dim, inner_dim)
+        self.out = Linear(inner_dim, dim)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None) -> Tensor:
         """Queries (N, Q, dim), keys and values (N, K, dim) to (N, Q, dim).

@@ -17,23 +17,27 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sam2core.precision import cpu_has_amx
 
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 512
 """Queries whose scores are computed together: of fewer, products of matrices are slower."""
-SCORES_AT_ONCE = 2**23
+SCORES_AT_ONCE = 2**24
 """Scores that are kept at once, at most: 16 MB in bfloat16."""
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of (N, heads, tokens, channels).
+def attend(q: Tensor, k: Tensor, v: Tensor, counted: int = 0, offset: float = 0.0) -> Tensor:
+    """Attention of (N, heads, tokens, channels). ``offset`` is added to the scores of the first
+    ``counted`` keys.
 
     torch's, but in bfloat16 on CPUs without AMX, where its kernel is slower than in float32:
     there in pieces, in half of the time.
     """
     if q.dtype != torch.bfloat16 or not _in_pieces(q):
-        return F.scaled_dot_product_attention(q, k, v)
+        bias = None
+        if counted:
+            bias = F.pad(q.new_full((1, 1, 1, counted), offset), (0, k.shape[2] - counted))
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     found = torch.empty((q.shape[0], q.shape[2], q.shape[1], v.shape[3]), dtype=q.dtype)
     for head in range(q.shape[1]):
-        found[:, :, head] = attend_in_pieces(q[:, head], k[:, head], v[:, head])
+        found[:, :, head] = attend_in_pieces(q[:, head], k[:, head], v[:, head], counted, offset)
     return found.transpose(1, 2)
 
 
@@ -89,7 +93,8 @@ def attend_in_pieces(
     neither got nor given back in between. They are rounded to the dtype of the queries.
     """
     count, length, channels = q.shape
-    q, k = q * channels**-0.5, k.transpose(1, 2)
+    # In one piece each, or every product would copy its part of the keys and values.
+    q, k, v = q * channels**-0.5, k.contiguous().transpose(1, 2), v.contiguous()
     most = max(1, min(length, ROWS_AT_ONCE, SCORES_AT_ONCE // (count * k.shape[2])))
     rows = -(-length // -(-length // most))  # alike pieces, and no small one at the end
     memory = torch.empty((count, rows, k.shape[2]), dtype=q.dtype)

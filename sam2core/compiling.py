@@ -25,8 +25,9 @@ from torch import Tensor, nn
 
 from sam2core.hiera import Hiera
 from sam2core.mask_decoder import MaskDecoder
-from sam2core.memory_attention import MemoryAttention, MemoryAttentionLayer, MemoryBatch
+from sam2core.memory_attention import MemoryAttention, MemoryAttentionLayer, Rope
 from sam2core.memory_encoder import MemoryEncoder
+from sam2core.memory_tokens import MemoryBatch
 from sam2core.model import Sam2
 
 log = logging.getLogger("sam2core.compiling")
@@ -73,9 +74,10 @@ def _of_keys(features: Tensor, rope: Any, values: bool) -> Counted:
     return ((features, 0),)
 
 
-def _of_layer(x: Tensor, memory: MemoryBatch, rope: Any) -> Counted:
+def _of_layer(x: Tensor, memory: MemoryBatch, rope: Rope, merged: int) -> Counted:
     batch = (memory.keys, memory.values)
-    return ((x, 0), *((each, i) for each in batch for i in range(2)), (memory.bias, 3))
+    turned = ((each, 0) for each in rope if each.ndim == 3)  # each object by places of its own
+    return ((x, 0), *((each, i) for each in batch for i in range(2)), (memory.bias, 3), *turned)
 
 
 def _of_decoder(

@@ -12,8 +12,9 @@ from sam2core.arrays import as_id
 from sam2core.errors import PromptError
 from sam2core.frame_pixels import to_device
 from sam2core.frames import FrameSource, open_frames
+from sam2core.image_embedding import ImageEmbedding
 from sam2core.looks import look_of, overview_of
-from sam2core.model import ImageEmbedding, Sam2
+from sam2core.model import Sam2
 from sam2core.transforms import Picture, as_rgb, to_pixels
 
 

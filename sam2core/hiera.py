@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from sam2core.attention_kernels import attend
 from sam2core.config import Sam2Config
 from sam2core.layers import Mlp
+from sam2core.linear import Linear
 
 TOKENS_AT_ONCE = 4096
 """Tokens that a CPU takes through a block together, if windows are no larger."""
@@ -62,8 +63,8 @@ class PooledAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.pooled = pooled
-        self.qkv = nn.Linear(dim, 3 * out_dim)
-        self.out = nn.Linear(out_dim, out_dim)
+        self.qkv = Linear(dim, 3 * out_dim)
+        self.out = Linear(out_dim, out_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, C) to (N, H, W, C'), or to (N, H/2, W/2, C') where pooled."""
@@ -90,7 +91,7 @@ class Block(nn.Module):
         self.attention = PooledAttention(dim, out_dim, heads, pooled)
         self.norm2 = nn.LayerNorm(out_dim, eps=1e-6)
         self.mlp = Mlp((out_dim, int(out_dim * mlp_ratio), out_dim), gelu=True)
-        self.shortcut = nn.Linear(dim, out_dim) if dim != out_dim else None
+        self.shortcut = Linear(dim, out_dim) if dim != out_dim else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H, W, C'), or to (B, H/2, W/2, C') where pooled."""
@@ -143,8 +144,11 @@ class Hiera(nn.Module):
 
     def encode(self, pixels: Tensor, positions: Tensor) -> list[Tensor]:
         """:meth:`forward`, given the positions (1, H, W, C)."""
+        if pixels.device.type == "cpu":
+            # Then so is what comes out, where it stood channel by channel; in half of the time.
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
         x = self.patch(pixels).permute(0, 2, 3, 1)
-        # A map comes out of the convolution channel by channel, and would stay so to the end.
+        # A map that stands channel by channel would stay so to the end.
         x = (x + positions.to(x.dtype)).contiguous()
         maps = []
         for i, block in enumerate(self.blocks):

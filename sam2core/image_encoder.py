@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sam2core.config import Sam2Config
 from sam2core.hiera import Hiera
+from sam2core.layers import no_autocast
 
 
 class ImageEncoder(nn.Module):
@@ -27,12 +31,29 @@ class ImageEncoder(nn.Module):
         return self.trunk.positions(pixels)
 
     def forward(
-        self, pixels: Tensor, positions: Tensor | None = None
+        self, pixels: Tensor, skips: Sequence[nn.Conv2d], positions: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, S, S) to maps of strides 4, 8 and 16, each (B, dim, S/stride, S/stride).
-        :meth:`positions` may be given."""
+        """(B, 3, S, S) to maps of strides 4, 8 and 16, (B, C, S/stride, S/stride).
+        :meth:`positions` may be given.
+
+        Nothing but ``skips`` is done with those of strides 4 and 8, so these go through both
+        projections at once: the product of two matrices, a tenth of the work.
+        """
+        laterals = cast("list[nn.Conv2d]", self.laterals)
         maps = self.trunk(pixels, positions)
-        fine, middle, coarse, coarsest = (
-            lateral(x) for lateral, x in zip(self.laterals, maps, strict=True)
+        fine, middle = (
+            _at_once(x, lateral, skip)
+            for x, lateral, skip in zip(maps[:2], laterals[:2], skips, strict=True)
         )
+        coarse, coarsest = (lateral(x) for lateral, x in zip(laterals[2:], maps[2:], strict=True))
         return fine, middle, coarse + F.interpolate(coarsest, scale_factor=2.0, mode="nearest")
+
+
+def _at_once(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> Tensor:
+    """Two 1 x 1 convolutions of a map, one after another."""
+    assert first.bias is not None
+    assert second.bias is not None
+    with no_autocast(x):
+        weight = second.weight.flatten(1) @ first.weight.flatten(1)
+        bias = second.weight.flatten(1) @ first.bias + second.bias
+    return F.conv2d(x, weight[..., None, None], bias)

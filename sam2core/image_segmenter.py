@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from sam2core.errors import PromptError
+from sam2core.image_embedding import ImageEmbedding
 from sam2core.looks import look_of
 from sam2core.mask_decoder import MaskPrediction
-from sam2core.model import ImageEmbedding, Sam2
+from sam2core.model import Sam2
 from sam2core.tracker import VideoTracker
 from sam2core.tracker_settings import TrackerSettings
 from sam2core.transforms import Picture, as_rgb, to_masks, to_pixels, to_prompt

@@ -2,7 +2,7 @@
 Triton kernel on CUDA: memories lie wherever they were made, and each key is read and written once.
 
 In plain tensors the same takes three passes (joined, ages gathered, added): see
-:meth:`~sam2core.memory_attention.MemoryTokens.keys`.
+:meth:`~sam2core.memory_tokens.MemoryTokens.keys`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from sam2core.memory_attention import ProjectedMemory
+from sam2core.memory_tokens import ProjectedMemory
 
 
 class KeptKeys:

@@ -8,18 +8,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sam2core.linear import Linear
+
 
 class Mlp(nn.Module):
     """Linear layers with an activation between them: ``widths=(in, hidden, ..., out)``."""
 
     def __init__(self, widths: tuple[int, ...], gelu: bool = False) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
-        self.activation = F.gelu if gelu else F.relu
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in itertools.pairwise(widths))
+        self.activation = "gelu" if gelu else "relu"
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers[:-1]:
-            x = self.activation(layer(x))
+            x = layer(x, self.activation)
         return self.layers[-1](x)
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from sam2core.arrays import as_mask
 from sam2core.errors import PromptError
-from sam2core.model import ImageEmbedding
+from sam2core.image_embedding import ImageEmbedding
 
 GRID = 12
 """Cells of an overview along each side: at 6 a mirrored view is nearer to a pan."""

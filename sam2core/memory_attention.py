@@ -15,9 +15,7 @@ Memories may also be of fewer tokens (:mod:`~sam2core.pooled_memory`).
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 import torch
@@ -26,142 +24,20 @@ from torch.nn import functional as F
 
 from sam2core.attention_kernels import attend, attend_in_pieces, folds_values, quickest
 from sam2core.config import Sam2Config
-from sam2core.joined_keys import JoinedKeys, joins_on
 from sam2core.layers import flatten_map, unflatten_map
-from sam2core.pooled_memory import choose_places, with_pooled
+from sam2core.linear import Linear
+from sam2core.memory_tokens import (
+    LOG_4,
+    FoldedMemories,
+    MemoryBatch,
+    MemoryTokens,
+    ProjectedMemory,
+)
+from sam2core.merged_frame import MergedFrame
+from sam2core.pooled_memory import choose_places, tokens_at, with_pooled
 from sam2core.position import AxialRope, rotate, sine_map
 
 Rope = tuple[Tensor, Tensor]
-LOG_4 = math.log(4)
-"""What is added to the scores of keys that stand for four cells."""
-
-
-@dataclass(frozen=True)
-class ProjectedMemory:
-    """What attention makes of one memory alone.
-
-    ``keys`` (layers, 1 or 2, K, dim): of K keys what doesn't depend on place and age, and values
-    where these aren't folded out. Of a memory of fewer tokens also these, ``tokens`` (K,
-    memory_dim), and their ``places`` (K,), see :mod:`~sam2core.pooled_memory`; else its features
-    are its tokens.
-    """
-
-    keys: Tensor
-    tokens: Tensor | None = None
-    places: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class MemoryTokens:
-    """What N objects of the same memory extent remember.
-
-    ``tokens`` are those of their T spatial memories (K, memory_dim), ``projected`` what
-    :meth:`MemoryAttention.project` makes of each, and ``ages`` (N, T) says of each which row it is
-    of ``timed``, which :meth:`MemoryAttention.time` gives. ``pointers`` (N, P, dim) come with the
-    encoding of their distance, ``pointer_time`` (N, P, memory_dim). P may be 0. The first
-    ``pooled`` tokens of each memory stand for four cells.
-    """
-
-    tokens: Sequence[Sequence[Tensor]]
-    projected: Sequence[Sequence[ProjectedMemory]]
-    ages: Sequence[Sequence[int]]
-    timed: Tensor
-    pointers: Tensor
-    pointer_time: Tensor
-    pooled: int = 0
-
-    @property
-    def folded(self) -> bool:
-        """Whether values are folded out, so that none were projected."""
-        return not self.projected[0] or len(self.projected[0][0].keys[0]) == 1
-
-    def in_order(self, memories: Sequence[Tensor]) -> list[Tensor]:
-        """Parts of T memories (..., K, C), one after another: pooled tokens of all, then others."""
-        if not self.pooled:
-            return [*memories]
-        first = [each[..., : self.pooled, :] for each in memories]
-        return first + [each[..., self.pooled :, :] for each in memories]
-
-    def timed_for(self, layer: int, n: int) -> list[Tensor]:
-        """Of each memory of an object, what its keys have of place and age."""
-        rows = (self.timed[layer, age] for age in self.ages[n])
-        return [
-            row if each.places is None else row.index_select(0, each.places)
-            for row, each in zip(rows, self.projected[n], strict=True)
-        ]
-
-    def timed_rows(self) -> Tensor:
-        """Of each key (N, K) of spatial memories which row it is of a layer of ``timed``,
-        flattened to (A * h*w, dim)."""
-        device, length = self.timed.device, self.timed.shape[2]
-        whole = torch.arange(length, device=device)
-        places = [whole if p.places is None else p.places for row in self.projected for p in row]
-        first = torch.tensor(self.ages, device=device)[..., None] * length
-        rows = torch.stack(places).view(*first.shape[:2], -1) + first
-        parts = (rows[..., : self.pooled], rows[..., self.pooled :])
-        return torch.cat([part.flatten(1) for part in parts], dim=1)
-
-    def joined(self, memories: Sequence[Sequence[Tensor]], rest: Tensor) -> Tensor:
-        """Parts of the T memories of N objects (K, C), and then ``rest`` (N, P, C), in one piece
-        (N, T*K + P, C)."""
-        parts = [part for row in memories for part in self.in_order(row)]
-        return torch.cat(
-            (torch.cat(parts).to(rest.dtype).view(len(rest), -1, rest.shape[2]), rest), 1
-        )
-
-    def keys(self, pointer_keys: Callable[[int], Tensor]) -> Iterator[Tensor]:
-        """The keys (N, T*K + P, dim) of one layer after the other, those of pointers given."""
-        layers = range(len(self.timed))
-        if joins_on(self.timed.device) and not self.pooled:
-            joined = JoinedKeys([[p.keys for p in row] for row in self.projected], self.ages)
-            yield from (joined.layer(i, self.timed[i], pointer_keys(i)) for i in layers)
-            return
-        rows = self.timed_rows()
-        for i in layers:
-            own = self.joined(
-                [[p.keys[i, 0] for p in row] for row in self.projected], pointer_keys(i)
-            )
-            own[:, : rows.shape[1]] += self.timed[i].flatten(0, 1)[rows]
-            yield own
-
-    def pointer_tokens(self) -> tuple[Tensor, Tensor]:
-        """Keys and values (N, P * dim / memory_dim, memory_dim).
-
-        A pointer is longer than a memory token: it becomes several.
-        """
-        tokens = self.pointers.unflatten(-1, (-1, self.pointer_time.shape[-1]))
-        timed = tokens + self.pointer_time[:, :, None].to(tokens.dtype)
-        return timed.flatten(1, 2), tokens.flatten(1, 2)
-
-
-@dataclass(frozen=True)
-class MemoryBatch:
-    """What a layer attends to of N objects, as tensors alone.
-
-    ``keys`` (N, K, dim) and ``values`` (N, K, dim), or (N, K, memory_dim) before their projection.
-    ``bias`` (1, 1, 1, K), if any, is added to scores.
-    """
-
-    keys: Tensor
-    values: Tensor
-    bias: Tensor | None = None
-
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        return self.keys, self.values, self.bias
-
-    @classmethod
-    def all_of(cls, tensors: Sequence[Tensor | None]) -> Iterator[MemoryBatch]:
-        """Those of several layers, of their :meth:`tensors` one after another."""
-        for i in range(0, len(tensors), 3):
-            yield cls(*tensors[i : i + 3])  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class FoldedMemories:
-    """What a layer attends to object by object, over values before their projection."""
-
-    layer: int
-    memory: MemoryTokens
 
 
 class SelfAttention(nn.Module):
@@ -169,15 +45,16 @@ class SelfAttention(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.q = nn.Linear(dim, dim)
-        self.k = nn.Linear(dim, dim)
-        self.v = nn.Linear(dim, dim)
-        self.out = nn.Linear(dim, dim)
+        self.q = Linear(dim, dim)
+        self.k = Linear(dim, dim)
+        self.v = Linear(dim, dim)
+        self.out = Linear(dim, dim)
 
-    def forward(self, x: Tensor, rope: Rope) -> Tensor:
-        """(N, h*w, dim) to the same."""
+    def forward(self, x: Tensor, rope: Rope, merged: int = 0) -> Tensor:
+        """(N, h*w, dim) to the same. The first ``merged`` tokens stand for four cells."""
         q, k, v = rotate(self.q(x), *rope), rotate(self.k(x), *rope), self.v(x)
-        return self.out(attend(*(t.unsqueeze(1) for t in (q, k, v))).squeeze(1))
+        q, k, v = (t.unsqueeze(1) for t in (q, k, v))
+        return self.out(attend(q, k, v, merged, LOG_4).squeeze(1))
 
 
 class CrossAttention(nn.Module):
@@ -185,10 +62,10 @@ class CrossAttention(nn.Module):
 
     def __init__(self, dim: int, memory_dim: int) -> None:
         super().__init__()
-        self.q = nn.Linear(dim, dim)
-        self.k = nn.Linear(memory_dim, dim)
-        self.v = nn.Linear(memory_dim, dim)
-        self.out = nn.Linear(dim, dim)
+        self.q = Linear(dim, dim)
+        self.k = Linear(memory_dim, dim)
+        self.v = Linear(memory_dim, dim)
+        self.out = Linear(dim, dim)
 
     def project(self, features: Tensor, rope: Rope, values: bool) -> Tensor:
         """Memories (M, h*w, memory_dim) to what keys have of them, and with ``values`` to these:
@@ -243,14 +120,16 @@ class MemoryAttentionLayer(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.cross_attention = CrossAttention(dim, config.memory_dim)
         self.norm3 = nn.LayerNorm(dim)
-        self.expand = nn.Linear(dim, config.memory_mlp_dim)
-        self.reduce = nn.Linear(config.memory_mlp_dim, dim)
+        self.expand = Linear(dim, config.memory_mlp_dim)
+        self.reduce = Linear(config.memory_mlp_dim, dim)
 
-    def forward(self, x: Tensor, memory: MemoryBatch | FoldedMemories, rope: Rope) -> Tensor:
-        x = x + self.self_attention(self.norm1(x), rope)
+    def forward(
+        self, x: Tensor, memory: MemoryBatch | FoldedMemories, rope: Rope, merged: int = 0
+    ) -> Tensor:
+        x = x + self.self_attention(self.norm1(x), rope, merged)
         # In the first layer the frame is the same for every object until here.
         x = x + self.cross_attention(self.norm2(x), memory, rope)
-        return x + self.reduce(F.relu(self.expand(self.norm3(x))))
+        return x + self.reduce(self.expand(self.norm3(x), "relu"))
 
 
 class MemoryAttention(nn.Module):
@@ -281,8 +160,10 @@ class MemoryAttention(nn.Module):
         if not pooled:
             return [ProjectedMemory(row) for row in keys]
         places = choose_places(keys[:, :, 0], side)
-        every = zip(with_pooled(keys, side), with_pooled(features, side), places, strict=True)
-        return [ProjectedMemory(k.index_select(-2, at), f[at], at) for k, f, at in every]
+        return [
+            ProjectedMemory(tokens_at(own, at, side), tokens_at(each, at, side), at)
+            for own, each, at in zip(keys, features, places, strict=True)
+        ]
 
     def _keys_of(self, features: Tensor, side: int, values: bool) -> Tensor:
         return self.keys_of(features, self.rope.rotation(side, side), values)
@@ -301,9 +182,13 @@ class MemoryAttention(nn.Module):
         whole = torch.stack([rotate(each.k(placed), *rope).to(dtype) for each in self._cross()])
         return with_pooled(whole, side) if pooled else whole
 
-    def forward(self, features: Tensor, memory: MemoryTokens) -> Tensor:
-        """Condition a frame (1 or N, dim, h, w) on the memories of N objects: (N, dim, h, w)."""
-        return self.through(features, self.seen(memory))
+    def forward(
+        self, features: Tensor, memory: MemoryTokens, merged: MergedFrame | None = None
+    ) -> Tensor:
+        """Condition a frame (1 or N, dim, h, w) on the memories of N objects: (N, dim, h, w).
+
+        With ``merged`` a frame is of fewer tokens."""
+        return self.through(features, self.seen(memory), merged)
 
     def seen(self, memory: MemoryTokens) -> Iterator[MemoryBatch | FoldedMemories]:
         """What one layer after the other attends to: object by object where values are folded out
@@ -330,7 +215,12 @@ class MemoryAttention(nn.Module):
                 values = memory.joined(projected, cross[i].v(pointer_values))
             yield MemoryBatch(keys, values, bias)
 
-    def through(self, features: Tensor, seen: Iterable[MemoryBatch | FoldedMemories]) -> Tensor:
+    def through(
+        self,
+        features: Tensor,
+        seen: Iterable[MemoryBatch | FoldedMemories],
+        merged: MergedFrame | None = None,
+    ) -> Tensor:
         """A frame (1 or N, dim, h, w) through all layers, each of which attends to its own of what
         is ``seen`` of N objects: (N, dim, h, w)."""
         height, width = features.shape[-2:]
@@ -338,10 +228,17 @@ class MemoryAttention(nn.Module):
         x = flatten_map(features + 0.1 * position.to(features.dtype))
         # With the strides of what layers give, so that the first needs no compiled one of its own.
         x = x.flatten(0, 1).unflatten(0, (len(x), -1))
-        rope = self.rope.rotation(height, width)
+        rope, whole = self.rope.rotation(height, width), x
+        if merged is not None:
+            cos, sin = self.rope.rotation_with_blocks(height)
+            rope = cos[merged.places], sin[merged.places]
+            x = merged.tokens(whole)
+        first = x
         with quickest(x):
             for layer, each in zip(self.layers, seen, strict=True):
-                x = layer(x, each, rope)
+                x = layer(x, each, rope, 0 if merged is None else merged.merged)
+        if merged is not None:
+            x = merged.spread(whole, x - first)
         return unflatten_map(self.norm(x), height, width)
 
     def _cross(self) -> list[CrossAttention]:

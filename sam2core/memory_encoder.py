@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sam2core.config import Sam2Config
 from sam2core.layers import ChannelNorm
+from sam2core.linear import Linear
 
 
 class ConvNextBlock(nn.Module):
@@ -16,13 +16,13 @@ class ConvNextBlock(nn.Module):
         super().__init__()
         self.depthwise = nn.Conv2d(dim, dim, kernel_size=7, padding=3, groups=dim)
         self.norm = ChannelNorm(dim)
-        self.expand = nn.Linear(dim, hidden)
-        self.reduce = nn.Linear(hidden, dim)
+        self.expand = Linear(dim, hidden)
+        self.reduce = Linear(hidden, dim)
         self.scale = nn.Parameter(1e-6 * self.norm.weight.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(self.depthwise(x)).permute(0, 2, 3, 1)
-        y = self.scale * self.reduce(F.gelu(self.expand(y)))
+        y = self.scale * self.reduce(self.expand(y, "gelu"))
         return x + y.permute(0, 3, 1, 2)
 
 

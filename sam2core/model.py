@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sam2core.config import Sam2Config
 from sam2core.cuda_graphs import CudaGraphs, Found
+from sam2core.image_embedding import ImageEmbedding
 from sam2core.image_encoder import ImageEncoder
 from sam2core.kept_keys import KeptKeys
 from sam2core.layers import resize
@@ -24,8 +25,10 @@ from sam2core.mask_decoder import (
     single_mask,
 )
 from sam2core.memory import Memory, Selection
-from sam2core.memory_attention import FoldedMemories, MemoryAttention, MemoryBatch, MemoryTokens
+from sam2core.memory_attention import MemoryAttention
 from sam2core.memory_encoder import MemoryEncoder
+from sam2core.memory_tokens import FoldedMemories, MemoryBatch, MemoryTokens
+from sam2core.merged_frame import MergedFrame, merged_frame
 from sam2core.pooled_memory import pooled_count
 from sam2core.position import sine_time
 from sam2core.prompt_encoder import Prompt, PromptEncoder
@@ -35,25 +38,6 @@ MASK_SCALE, MASK_BIAS = 20.0, -10.0
 GRAPHED_ROWS, GRAPHED_OBJECTS = 16, 4
 """Up to so many images or objects are a frame's kernels worth starting together, and of objects
 those of memory attention, which is given most."""
-
-
-@dataclass(frozen=True)
-class ImageEmbedding:
-    """What the model sees of B images.
-
-    ``features`` (B, dim, S/16, S/16); ``fine`` maps of strides 4 and 8, projected for the mask
-    decoder: (B, dim/8, S/4, S/4) and (B, dim/4, S/8, S/8). Indexing takes images, so
-    ``embedding[torch.tensor([0, 0, 1])]`` gives two prompts the first image and one the second.
-    """
-
-    features: Tensor
-    fine: tuple[Tensor, Tensor]
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def __getitem__(self, index: slice | Tensor) -> ImageEmbedding:
-        return ImageEmbedding(self.features[index], (self.fine[0][index], self.fine[1][index]))
 
 
 class Sam2(nn.Module):
@@ -136,9 +120,10 @@ class Sam2(nn.Module):
         return ImageEmbedding(features, (fine[0], fine[1]))
 
     def _encode(self, pixels: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        stride4, stride8, features = self.image_encoder(pixels, positions)
         # The decoder's projections run once an image instead of once a prompt.
-        return features, self.mask_decoder.skip4(stride4), self.mask_decoder.skip8(stride8)
+        skips = self.mask_decoder.skip4, self.mask_decoder.skip8
+        stride4, stride8, features = self.image_encoder(pixels, skips, positions)
+        return features, stride4, stride8
 
     def run_recorded(self, compute: Callable[..., Found], *given: Tensor | None) -> Found:
         """``compute(*given)``, recorded where there are few rows."""
@@ -174,19 +159,34 @@ class Sam2(nn.Module):
             memory = self._memory_tokens(
                 embedding.features, selections, KeptKeys() if kept is None else kept, pooled
             )
-            features = self._attend(embedding.features, self.memory_attention.seen(memory))
+            merged = merged_frame(embedding.features, selections) if pooled else None
+            features = self._attend(embedding.features, self.memory_attention.seen(memory), merged)
         return ImageEmbedding(features, embedding.fine)
 
-    def _attend(self, features: Tensor, seen: Iterator[MemoryBatch | FoldedMemories]) -> Tensor:
+    def _attend(
+        self,
+        features: Tensor,
+        seen: Iterator[MemoryBatch | FoldedMemories],
+        merged: MergedFrame | None,
+    ) -> Tensor:
         first = next(seen)
         every = itertools.chain([first], seen)
         if isinstance(first, FoldedMemories) or len(first.keys) > GRAPHED_OBJECTS:
-            return self.memory_attention.through(features, every)
+            return self.memory_attention.through(features, every, merged)
         tensors = [t for each in every if isinstance(each, MemoryBatch) for t in each.tensors()]
-        return self.run_recorded(self._attend_to, features, *tensors)
+        if merged is None:
+            return self.run_recorded(self._attend_to, features, *tensors)
+        attend = partial(self._attend_to_merged, merged.merged, merged.side)
+        return self.run_recorded(attend, features, merged.places, *tensors)
 
     def _attend_to(self, features: Tensor, *seen: Tensor | None) -> Tensor:
         return self.memory_attention.through(features, MemoryBatch.all_of(seen))
+
+    def _attend_to_merged(
+        self, count: int, side: int, features: Tensor, places: Tensor, *seen: Tensor | None
+    ) -> Tensor:
+        merged = MergedFrame(places, count, side)
+        return self.memory_attention.through(features, MemoryBatch.all_of(seen), merged)
 
     def _memory_tokens(
         self, image: Tensor, selections: Sequence[Selection], kept: KeptKeys, pooled: bool = False

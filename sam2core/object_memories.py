@@ -16,13 +16,14 @@ from sam2core.frame_at_hand import FrameAtHand
 from sam2core.frame_pixels import to_device
 from sam2core.holes import fill_holes
 from sam2core.host_rows import HostRows
+from sam2core.image_embedding import ImageEmbedding
 from sam2core.kept_keys import KeptKeys
 from sam2core.layers import resize
 from sam2core.mask_decoder import MaskPrediction
 from sam2core.memory import Memory, Selection
 from sam2core.memory_bank import MemoryBank
 from sam2core.memory_policies import POLICIES
-from sam2core.model import ImageEmbedding, Sam2
+from sam2core.model import Sam2
 from sam2core.rivals import areas_of
 from sam2core.tracked_frame import TrackedFrame
 from sam2core.tracked_object import TrackedObject, TrackedObjects

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,11 +61,17 @@ class TrackedObjects(dict[int, TrackedObject]):
         return [i for i, tracked in self.items() if not tracked.bank.keeps(frame_index)]
 
     def cohorts(
-        self, frame_index: int, select: Callable[[MemoryBank], Selection], most: int
+        self,
+        frame_index: int,
+        select: Callable[[MemoryBank], Selection],
+        most: int,
+        without: Collection[int] = (),
     ) -> Iterator[list[int]]:
         """Those to track in a frame, in batches of the same memory extent and ``most`` objects."""
         cohorts: dict[tuple, list[int]] = {}
         for object_id in self.to_track(frame_index):
+            if object_id in without:
+                continue
             cohorts.setdefault(select(self[object_id].bank).extent, []).append(object_id)
         for ids in cohorts.values():
             for i in range(0, len(ids), most):

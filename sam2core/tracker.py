@@ -19,10 +19,11 @@ from sam2core.errors import PromptError
 from sam2core.followed import FollowedFrame
 from sam2core.frame_pixels import Ready, read_ahead
 from sam2core.frames import IterFrames, open_frames
+from sam2core.hidden_objects import still_hidden
+from sam2core.image_embedding import ImageEmbedding
 from sam2core.mask_decoder import MaskPrediction
-from sam2core.memory import Selection
+from sam2core.memory import Memory, Selection
 from sam2core.memory_bank import MemoryBank
-from sam2core.model import ImageEmbedding
 from sam2core.object_memories import ObjectMemories
 from sam2core.prompt_encoder import Prompt
 from sam2core.rivals import with_rivals
@@ -252,7 +253,8 @@ class VideoTracker(ObjectMemories):
         self._have_at_hand()
         nothing = Prompt.empty(1, self.model.device)
         followed = FollowedFrame(waiting=True)
-        for ids in self._cohorts():
+        resting = self._resting()
+        for ids in self._cohorts(resting):
             seen = self._see(ids, self._index, self._reverse)
             conditioned = self._recall(frame, seen)
             prompt = nothing[torch.zeros(len(ids), dtype=torch.long, device=self.model.device)]
@@ -262,7 +264,19 @@ class VideoTracker(ObjectMemories):
             if self._policy.asks:
                 answers = with_rivals(answers, every)
             followed.add(ids, answers, prediction.logits[:, 0])
+        for some in self._batches(list(resting)):
+            answers = [resting[i] for i in some]
+            shown = [answer.logits for answer in answers if answer.logits is not None]
+            followed.add(some, answers, torch.stack(shown))
         self._followed = followed
+
+    def _resting(self) -> dict[int, Memory]:
+        """Of hidden objects that aren't looked for in this frame, what is said of them."""
+        if self.settings.mode != "compact":
+            return {}
+        banks = {i: self._objects[i].bank for i in self._objects.to_track(self._index)}
+        said = {i: still_hidden(b, i, self._index, self._reverse) for i, b in banks.items()}
+        return {i: memory for i, memory in said.items() if memory is not None}
 
     def _remember_followed(self, decided: FollowedFrame) -> None:
         """Put what was followed into the banks: what was tracked enters as the model gave it."""
@@ -274,9 +288,10 @@ class VideoTracker(ObjectMemories):
             self._objects[object_id].bank.forget(self._index)
         self._followed = FollowedFrame(rest)
 
-    def _cohorts(self) -> Iterator[list[int]]:
-        """Objects to track in this frame, in batches of the same memory extent that fit."""
-        return self._objects.cohorts(self._index, self._select, self._objects_per_batch())
+    def _cohorts(self, resting: Collection[int] = ()) -> Iterator[list[int]]:
+        """Objects to look for in this frame, in batches of the same memory extent that fit."""
+        most = self._objects_per_batch()
+        return self._objects.cohorts(self._index, self._select, most, resting)
 
     def _before_correction(self, object_id: int) -> list[Selection]:
         """A frame that was tracked is corrected in the light of what came before it."""

@@ -50,9 +50,12 @@ class TrackerSettings:
     decode_ahead: int = 4
     """Frames that are read and resized ahead of the model."""
     mode: Mode = "exact"
-    """``compact``: memories are seen with a third of their tokens, pooled where neighbours are
-    alike (:mod:`~sam2core.pooled_memory`); so much less are the work and the keys that are kept.
-    What is remembered is the same, and either mode can go on where the other has been."""
+    """``compact``: memories are seen with seven sixteenths of their tokens, pooled where neighbours
+    are alike (:mod:`~sam2core.pooled_memory`); so much less are the keys that are kept. A frame is
+    seen with five eighths of its tokens, merged where it is even and far from the object
+    (:mod:`~sam2core.merged_frame`). What is hidden is looked for in every second frame
+    (:mod:`~sam2core.hidden_objects`). What is remembered is of the same kind, and either mode can
+    go on where the other has been."""
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):

@@ -10,8 +10,10 @@ A signal that isn't known counts as its centre, so it moves nothing. Things and 
 of their own, fitted to segments whose truth is known (``QualityModel.fit``): those of the demo
 models to these alone, and those of all others, ``QualityModel()``, to models that err in all the
 ways that are known of public ones. ``python -m benchmarks.calibration`` fits them, and measures how
-often what has a quality of q is right. A segment that is followed through a video keeps the quality
-that it had when it was last looked for.
+often what has a quality of q is right.
+
+What is followed through a video has scores of its own, by what the looks for its word said of it
+until now, and by what the tracker says of its mask in the frame at hand.
 """
 
 from __future__ import annotations
@@ -56,6 +58,11 @@ class Evidence:
     """Share of the mask that survived the merge."""
     size: float | None = None
     """Of a thing how well the masks can resolve it, see ``resolved``. Stuff is large."""
+    looked: float | None = None
+    """Of what is followed in a video the quality at the latest look that found it. It is what tells
+    that something is followed."""
+    found: float | None = None
+    """Of what is followed the share of looks that found it there, under its word."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -152,17 +159,22 @@ def _newton(
 @cache
 def _packaged() -> dict[str, LogisticScore]:
     content = json.loads(PACKAGED.read_text(encoding="utf-8"))
-    return {kind: LogisticScore(**content[kind]) for kind in ("things", "stuff")}
+    return {kind: LogisticScore(**score) for kind, score in content.items()}
 
 
 @dataclass(frozen=True)
 class QualityModel:
-    """The quality score of things and of stuff; without arguments the packaged one."""
+    """The quality scores of things and of stuff, in a picture and where they are followed through a
+    video; those that aren't given are the packaged ones."""
 
     things: LogisticScore = field(default_factory=lambda: _packaged()["things"])
     stuff: LogisticScore = field(default_factory=lambda: _packaged()["stuff"])
+    followed_things: LogisticScore = field(default_factory=lambda: _packaged()["followed_things"])
+    followed_stuff: LogisticScore = field(default_factory=lambda: _packaged()["followed_stuff"])
 
     def __call__(self, evidence: Evidence, is_thing: bool) -> float:
+        if evidence.looked is not None:
+            return (self.followed_things if is_thing else self.followed_stuff)(evidence)
         return (self.things if is_thing else self.stuff)(evidence)
 
     @classmethod
@@ -174,15 +186,19 @@ class QualityModel:
         counts: Sequence[float] | None = None,
         ridge: float = 1.0,
     ) -> QualityModel:
-        """Fits things and stuff apart, see ``LogisticScore.fit``."""
-
-        def part(kind: bool) -> LogisticScore:
-            chosen = [i for i, thing in enumerate(is_thing) if bool(thing) is kind]
+        """Fits things and stuff apart, and what is followed apart from what is in a picture, see
+        ``LogisticScore.fit``. What nothing was given of keeps the packaged score."""
+        kinds = [
+            ("followed_" if e.looked is not None else "") + ("things" if thing else "stuff")
+            for e, thing in zip(evidence, is_thing, strict=True)
+        ]
+        scores = {}
+        for kind in set(kinds):
+            chosen = [i for i, each in enumerate(kinds) if each == kind]
             much = None if counts is None else [counts[i] for i in chosen]
             given = [evidence[i] for i in chosen], [good[i] for i in chosen]
-            return LogisticScore.fit(*given, much, ridge)
-
-        return cls(part(True), part(False))
+            scores[kind] = LogisticScore.fit(*given, much, ridge)
+        return cls(**scores)
 
     def to_dict(self) -> dict[str, Any]:
         """The weights for JSON."""
@@ -190,7 +206,11 @@ class QualityModel:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> QualityModel:
-        return cls(LogisticScore(**content["things"]), LogisticScore(**content["stuff"]))
+        """Of :meth:`to_dict`; kinds that it lacks are the packaged ones."""
+        kinds = [kind.name for kind in fields(cls)]
+        if not set(content) <= set(kinds):
+            raise ValueError(f"expected quality scores of some of {kinds}, got {list(content)}")
+        return cls(**{kind: LogisticScore(**score) for kind, score in content.items()})
 
 
 def resolved(share: float) -> float:

@@ -46,9 +46,10 @@ class VideoSettings:
     """Least IoU at which a tracked mask and a detected one of its category are one object. Masks of
     one object rarely agree less, those of neighbours rarely more."""
     agree: float = 0.5
-    """Least IoU with what is followed at which a look's mask is prompted at once. One that agrees
-    less has to be found by two looks on end: masks leak or miss a part now and then, and what the
-    tracker holds is better than those."""
+    """Least IoU with what is followed at which a look's mask of stuff is prompted at once. One that
+    agrees less has to be found by two looks on end: heat leaks or misses a part now and then, and
+    what the tracker holds is better than that. Masks of things are prompted at once, as boxes have
+    a thing whole or not at all."""
     covered: float = 0.6
     """A detection with more of its pixels on masks that are followed already is a part or a
     duplicate of these, not something new."""
@@ -95,9 +96,10 @@ class VideoSettings:
     clips VPQ was 62.5, 62.6 and 64.2: what looks prompt is remembered anyway, and little else has
     to be."""
     tracker_mode: Mode = "exact"
-    """How the tracker sees memories: ``compact``, with a third of their tokens, is for many objects
-    or slow machines (see ``sam2core.TrackerSettings.mode``). On 16 demo clips VPQ was 70.6 instead
-    of 71.0, and one of a moving camera lost 11.4."""
+    """How much of a frame and of memories the tracker sees: ``compact``, with half of their tokens,
+    and with what is hidden looked for in every second frame, is for many objects or slow machines
+    (see ``sam2core.TrackerSettings.mode``). On 16 demo clips J&F was 81.2 instead of 81.6 and VPQ
+    72.1 instead of 71.0; one of a moving camera lost 6.0 and 3.0."""
     keep_prompts: int = 3
     """Prompted memories kept for each segment, the first and the latest: every further one costs
     as much time as a recent memory."""

@@ -71,18 +71,22 @@ class DetectionPass:
                 self._enter(found.segment(id), found, tracked)
         for match in plan.doubts:
             self._doubt(self.roster.live[match.id], found.segment(match.found))
+        for id in {segment.id for segment in tracked} | set(self.shown):
+            self.roster.live[id].looks += 1
         refresh_appearances(self.roster, looks, self.shown)
 
     def _confirm(self, match: Match, found: PanopticSegmentation) -> None:
         """A segment was detected where it is followed. What was found of it now is as good as what
-        is followed since long, and often better, if it is about the same or was found before."""
+        is followed since long, and often better; of stuff if it is about the same or was found
+        before."""
         settings, member = self.settings, self.roster.live[match.id]
         segment = found.segment(match.found)
         self.shown[match.id] = match.found
         member.vote(segment.category_id, segment.score)
         member.doubted, member.confirmed = 0.0, True
-        agrees, strayed = match.worth >= settings.agree, member.strayed
-        member.strayed = not agrees
+        # Heat of one look may have half of a road; a box has the whole of a thing or none of it.
+        agrees = member.is_thing or match.worth >= settings.agree
+        strayed, member.strayed = member.strayed, not agrees
         if self._may_change(member) and (agrees or strayed):
             self.prompts[match.id] = found.mask(match.found)
             if match.worth < settings.same_iou:

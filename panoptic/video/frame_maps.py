@@ -10,6 +10,7 @@ import numpy as np
 from panoptic.results.segmentation import PanopticSegmentation
 from panoptic.settings.video import VideoSettings
 from panoptic.video.device_maps import composes_there, steps_and_owner
+from panoptic.video.followed_quality import evidence_of
 from panoptic.video.identities import Roster
 from panoptic.video.mask_layers import Composed, Layer, Layers, Levels, to_steps
 from prompts import Vocabulary
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def layers_of(
     answer: TrackedFrame, roster: Roster, settings: VideoSettings, pipeline: ImagePipeline
 ) -> Layers:
-    """The masks of all that is followed in a frame. A GPU composes those that are shown at once."""
+    """The masks of all that is followed in a frame; the roster notes how far each can be trusted in
+    it. A GPU composes those that are shown at once."""
     ids, size = answer.object_ids, answer.size
     members = [roster.live[id] for id in ids]
     shown = sorted((n for n, m in enumerate(members) if m.confirmed), key=lambda n: ids[n])
@@ -34,6 +36,10 @@ def layers_of(
         steps, owner = steps_and_owner(answer.logits, shown, size, levels)
     else:
         steps = to_steps(answer.logits.cpu().numpy())
+    for m, each, iou in zip(members, steps, answer.iou.tolist(), strict=True):
+        evidence = evidence_of(m, each, iou)
+        if evidence is not None:
+            m.quality = pipeline.quality(evidence, m.is_thing)
     layers = Layers(answer.frame_index, size, ()).with_layers(
         [
             Layer(id, m.category_id, m.score, m.quality, each)

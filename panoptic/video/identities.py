@@ -32,11 +32,17 @@ class Member:
     appearance: np.ndarray | None = None
     votes: dict[int, float] = field(default_factory=dict)
     quality: float = 1.0
-    """How far it was to be trusted when it was last looked for."""
+    """How far it is to be trusted in the latest frame; 1 until a look has found it."""
+    looked: float | None = None
+    """The quality that it had when it was last found under its word."""
+    looks: int = 0
+    """Those for the words, since it was in sight."""
+    found: int = 0
+    """Looks that found it, under its word."""
     unseen: float = 0.0
     doubted: float = 0.0
     strayed: bool = False
-    """Whether the latest look that found it disagreed with what is followed."""
+    """Whether the latest look that found it, stuff, disagreed with what is followed."""
     doubled: float = 0.0
     """Seconds for which it had the very place of another one."""
     visible: bool = False
@@ -53,8 +59,8 @@ class Member:
 
     def judge(self, found: Segment) -> None:
         """It was found as this one, under its own word."""
-        self.score = found.score
-        self.quality = 1.0 if found.quality is None else found.quality
+        self.score, self.looked = found.score, found.quality
+        self.found += 1
 
     @property
     def elected(self) -> int:

@@ -41,9 +41,8 @@ def to_steps(logits: np.ndarray) -> np.ndarray:
 class Layer:
     """A segment's mask in one frame: ``steps`` (h, w) int8, stretched over the whole frame.
 
-    ``score`` is the confidence in the category. ``quality`` is the probability that it is right, as
-    it was when the segment was last looked for; 1 for what was put in by hand. (The tracker's own
-    estimate of a mask's IoU knows nothing of the word, and says no more of the mask.)
+    ``score`` is the confidence in the category. ``quality`` is the probability that it is right in
+    this frame (see ``followed_quality``); 1 for what was put in by hand.
     """
 
     id: int

@@ -28,7 +28,7 @@ from prompts import Category, Vocabulary
 if TYPE_CHECKING:
     from panoptic.image_pipeline import ImagePipeline
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 
 
 class VideoSession:

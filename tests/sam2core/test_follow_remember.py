@@ -131,7 +131,9 @@ def test_another_mask_is_remembered_where_the_caller_says_so(model):
     with torch.inference_mode():
         presence = shown.presence[1].reshape(1, 1)
         features = model.remember(other._look_at(None), logits[None, None], presence)[0]
-    assert torch.equal(kept.features, features.to(kept.features.dtype))
+    # One row of a batch, so but for the last bit of what is kept.
+    kept_features = kept.features.float()
+    torch.testing.assert_close(kept_features, features, rtol=2**-7, atol=1e-5)
     assert not kept.given
 
     absent = blank.remember({2: np.zeros((48, 80), bool)})

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sam2core import Memory, TrackerSettings, VideoTracker, memory_attention
+from sam2core import Memory, TrackerSettings, VideoTracker, memory_attention, pooled_memory
+from sam2core import model as model_module
 from sam2core.attention_kernels import attend_in_pieces
 from sam2core.kept_keys import KeptKeys
 from sam2core.memory import Selection
@@ -32,7 +33,8 @@ def test_a_pooled_key_attends_as_the_four_that_it_stands_for():
         assert not torch.allclose(attend_in_pieces(q, *few), exact, atol=0.01)
 
 
-def test_blocks_that_differ_within_stay_whole():
+def test_blocks_that_differ_within_stay_whole(monkeypatch):
+    monkeypatch.setattr(pooled_memory, "WHOLE", 8)
     side = 8
     grid = torch.zeros(side, side, 3)
     grid[2:4, 4:6] = torch.randn(2, 2, 3, generator=torch.Generator().manual_seed(0))
@@ -50,7 +52,8 @@ def test_blocks_that_differ_within_stay_whole():
     assert torch.equal(tokens[pooled:], features[0, cells])
 
 
-def test_no_layer_outweighs_another_in_what_stays_whole():
+def test_no_layer_outweighs_another_in_what_stays_whole(monkeypatch):
+    monkeypatch.setattr(pooled_memory, "WHOLE", 8)
     keys = torch.zeros(1, 2, 8, 8, 3)
     keys[0, 0, 0, 1], keys[0, 1, 6, 6] = 100.0, 1.0  # a block each, in layers of other sizes
     keys[0, 0, 2:4, 2] = 20.0
@@ -83,6 +86,7 @@ def recalled(model, features, pooled, fold, monkeypatch):
 @pytest.mark.parametrize("fold", [True, False])
 def test_memories_that_are_alike_all_over_lose_nothing_but_place(model, monkeypatch, fold):
     """With keys that aren't turned and have no place, pooling even features changes nothing."""
+    monkeypatch.setattr(model_module, "merged_frame", lambda features, selections: None)
     monkeypatch.setattr(memory_attention, "rotate", lambda x, cos, sin: x)
     monkeypatch.setattr(
         memory_attention, "sine_map", lambda c, h, w, device: torch.zeros(1, c, h, w)
@@ -126,7 +130,7 @@ def test_compact_follows_and_goes_on_from_exact(model):
     assert exact.step(frames[5]).logits.isfinite().all()
 
 
-def test_what_is_kept_of_a_memory_is_a_third(model):
+def test_what_is_kept_of_a_memory_is_less_than_half(model):
     kept = KeptKeys(2**20)
     features = [torch.randn(16, 32)]
     seen = Selection(((Memory(0, torch.randn(64), 1.0, 1.0, features[0]), 0),), (), 15)
@@ -135,7 +139,7 @@ def test_what_is_kept_of_a_memory_is_a_third(model):
         model.recall(model.encode_image(torch.zeros(1, 3, side, side)), [seen], kept, True)
     [made] = kept._kept.values()
     assert made.keys.shape[2] == len(made.places) == 3 + 4  # of 16 cells
-    assert pooled_count(64) + 4 * (1024 - pooled_count(64)) == 1408  # at 1024 pixels, of 4096
+    assert pooled_count(64) + 4 * (1024 - pooled_count(64)) == 1792  # at 1024 pixels, of 4096
 
 
 def test_a_mode_that_is_not_there_is_refused():

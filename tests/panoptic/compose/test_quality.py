@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ def test_the_formula():
 
 
 NOT_OF_STUFF = {"confidence", "size"}
+FOLLOWED = {"looked", "found"}
+OF_MASKS = {"stability", "predicted_iou"}
 
 
 def both_models():
@@ -26,7 +29,13 @@ def both_models():
 
 @pytest.mark.parametrize("weights", ["packaged", "demo"])
 def test_more_of_any_signal_is_better_and_unknown_is_between(weights):
-    for kind, signals in (("things", set(SIGNALS)), ("stuff", set(SIGNALS) - NOT_OF_STUFF)):
+    of_pictures = set(SIGNALS) - FOLLOWED
+    for kind, signals in (
+        ("things", of_pictures),
+        ("stuff", of_pictures - NOT_OF_STUFF),
+        ("followed_things", FOLLOWED | OF_MASKS),
+        ("followed_stuff", FOLLOWED | OF_MASKS),
+    ):
         score = getattr(both_models()[weights], kind)
         assert set(score.weights) <= signals
         for signal in score.weights:
@@ -39,7 +48,7 @@ def test_every_signal_counts_for_something():
     counted = {
         signal
         for model in both_models().values()
-        for score in (model.things, model.stuff)
+        for score in (model.things, model.stuff, model.followed_things, model.followed_stuff)
         for signal, weight in score.weights.items()
         if weight > 0.05
     }
@@ -121,6 +130,32 @@ def test_things_and_stuff_are_fitted_apart_and_saved():
     again = QualityModel.from_dict(json.loads(json.dumps(model.to_dict())))
     assert again == model
     assert again(evidence[0], True) == model(evidence[0], True) == model.things(evidence[0])
+
+
+def test_what_is_followed_has_scores_of_its_own():
+    evidence, good = simulated(400, 4)
+    in_video = [replace(e, looked=0.5, found=e.confidence) for e in evidence]
+    is_thing = [True] * 200 + [False] * 200
+    model = QualityModel.fit(in_video, is_thing, good)
+    assert model.followed_things == LogisticScore.fit(in_video[:200], good[:200])
+    assert model.followed_stuff == LogisticScore.fit(in_video[200:], good[200:])
+    assert (model.things, model.stuff) == (QualityModel().things, QualityModel().stuff)
+    assert model(in_video[0], True) == model.followed_things(in_video[0])
+    assert model(in_video[0], False) == model.followed_stuff(in_video[0])
+    assert model(evidence[0], True) == model.things(evidence[0])
+    both = QualityModel.fit(evidence + in_video, is_thing * 2, [*good, *good])
+    assert both.followed_things == model.followed_things
+    assert both.things == LogisticScore.fit(evidence[:200], good[:200])
+
+
+def test_scores_of_a_file_that_has_none_of_videos_are_the_packaged_ones():
+    own = QualityModel.fit(*(lambda e, g: (e, [True, False] * 200, g))(*simulated(400, 5)))
+    kinds = {kind: score for kind, score in own.to_dict().items() if "followed" not in kind}
+    model = QualityModel.from_dict(kinds)
+    assert model == own
+    assert model.followed_things == QualityModel().followed_things
+    with pytest.raises(ValueError, match=r"expected quality scores of some of .* got \['cats'\]"):
+        QualityModel.from_dict({"cats": kinds["things"]})
 
 
 def test_what_cannot_be_fitted_is_refused():

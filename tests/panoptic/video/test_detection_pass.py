@@ -92,9 +92,11 @@ def test_what_was_found_is_prompted_on_top_of_what_is_remembered(found):
 
 @pytest.mark.parametrize(
     ("found", "id", "looks"),
-    [("110022", 1, 1), ("100022", 1, 2), ("111112", 2, 1), ("011111 000002", 2, 2)],
+    [("110022", 1, 1), ("100022", 1, 1), ("111112", 2, 1), ("011111 000002", 2, 2)],
 )
-def test_a_mask_that_agrees_by_less_than_half_has_to_be_found_twice(found, id, looks):
+def test_stuff_that_agrees_by_less_than_half_has_to_be_found_twice_and_things_once(
+    found, id, looks
+):
     tracked = CAT_AND_SKY if " " not in found else frame("111122 000022", {1: CAT, 2: SKY})
     there = frame(found, {1: CAT, 2: SKY})
     roster = followed()
