@@ -184,6 +184,16 @@ def clip_cases(scene: Scene) -> tuple[ClipCase, ...]:
             ),
         ),
         ClipCase(
+            "from the middle to both ends",
+            (
+                Visit(0, ((1, make.box(0)), (2, make.point(1)))),
+                *onward(1, 19),  # the whole clip
+                Visit(10, ((1, make.points(0, 10)),), correct=True),
+                *onward(11, 19),
+                *back(9, 1),
+            ),
+        ),
+        ClipCase(
             "more prompted than selected",
             (
                 Visit(0, ((1, make.box(0)),)),

@@ -26,7 +26,7 @@ from benchmarks.standins.real_scenes import (
 from benchmarks.standins.truth import TrueFrame, rng_of
 from benchmarks.standins.views import Window, seen
 from panoptic.demo.artwork import load_artwork
-from panoptic.demo.clips import make_clip
+from panoptic.demo.clips import Clip, make_clip
 from panoptic.demo.scenarios import SCENARIOS
 from panoptic.demo.scenes import HELD_OUT_WORLD, World, demo_vocabulary
 from prompts import Vocabulary
@@ -112,12 +112,16 @@ def demo_clip(world: World, number: int) -> list[TrueFrame]:
     """A clip of the demo world. The scenarios come in turn, not in their order: a few in a row have
     things that move, cameras that do, late comers and cuts."""
     scenario = list(SCENARIOS)[7 * number % len(SCENARIOS)]
-    clip = make_clip(world, scenario, number, FRAMES)
+    return true_frames(make_clip(world, scenario, number, FRAMES), f"{scenario} {number}")
+
+
+def true_frames(clip: Clip, name: str) -> list[TrueFrame]:
+    """The frames of a drawn clip."""
     found = []
     for index, (image, truth) in enumerate(zip(clip.frames, clip.truth, strict=True)):
         tracks = [clip.tracks[segment.id] for segment in truth.things]
         hidden = {t.id: float(1 - t.visible[index] / t.full[index]) for t in tracks}
-        found.append(TrueFrame(image, truth, f"{scenario} {number}", index, hidden))
+        found.append(TrueFrame(image, truth, name, index, hidden))
     return found
 
 

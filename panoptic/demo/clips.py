@@ -14,7 +14,7 @@ from panoptic.demo.canvas import Canvas
 from panoptic.demo.casting import Manner
 from panoptic.demo.elements import Actor, Ground, View
 from panoptic.demo.motion import Shot, at_time
-from panoptic.demo.scenarios import SCENARIOS
+from panoptic.demo.scenarios import LONG_SCENARIOS, SCENARIOS
 from panoptic.demo.scenes import World
 from panoptic.demo.stage import Stage
 from panoptic.results.segmentation import PanopticSegmentation
@@ -90,7 +90,7 @@ def make_clip(
     augment: float = 0.0,
     anything: bool = False,
 ) -> Clip:
-    """Make a clip of one of ``SCENARIOS``; the same seed gives the same bytes.
+    """Make a clip of a scenario, long ones too; the same seed gives the same bytes.
 
     The truth has every visible pixel of a thing, be they few: ``Track.visible`` tells how many.
 
@@ -103,15 +103,16 @@ def make_clip(
     Raises:
         ValueError: there is no such scenario, or ``frames`` or ``size`` is too small.
     """
-    if scenario not in SCENARIOS:
-        raise ValueError(f"no scenario {scenario!r}; there are {', '.join(SCENARIOS)}")
+    stories = {**SCENARIOS, **LONG_SCENARIOS}
+    if scenario not in stories:
+        raise ValueError(f"no scenario {scenario!r}; there are {', '.join(stories)}")
     if frames < 8:
         raise ValueError(f"a clip needs at least 8 frames to tell its story, not {frames}")
     # The name enters, so that the same seed isn't the same picture in every scenario.
     tale = zlib.crc32(scenario.encode())
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng((seed, tale))
     stage = Stage(world, rng, size, Manner(augment, anything))
-    shots = SCENARIOS[scenario](stage)
+    shots = stories[scenario](stage)
     return _render(world, rng, scenario, shots, stage.names, frames, size)
 
 

@@ -48,7 +48,19 @@ def ramp(start: float, end: float) -> Curve:
     return Curve((0.0, 1.0), (start, end))
 
 
-Curves = Mapping[str, Curve]
+@dataclass(frozen=True)
+class Switch:
+    """A field that has another value from some time on: a texture, an outline."""
+
+    time: float
+    before: Any
+    after: Any
+
+    def at(self, time: float) -> Any:
+        return self.before if time < self.time else self.after
+
+
+Curves = Mapping[str, Curve | Switch]
 
 
 def at_time(thing: _T, curves: Curves, time: float) -> _T:

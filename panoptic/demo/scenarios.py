@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from panoptic.demo import story_camera, story_things
+from panoptic.demo import story_camera, story_long, story_things
 from panoptic.demo.motion import Shot
 from panoptic.demo.stage import Stage
 
@@ -30,3 +30,8 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "medley": story_camera.medley,
     }
 )
+
+LONG_SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {"road-returns": story_long.road_returns, "procession": story_long.procession}
+)
+"""What takes more frames to tell: 100 or more, and 400."""

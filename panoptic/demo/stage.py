@@ -49,13 +49,9 @@ class Stage:
         )
         return tuple(Performer(g) for g in grounds)
 
-    def screen(self, shape: Shape, ground: Sequence[Performer], wall: bool) -> Performer:
-        """A region to stand before things, a wall or a hill, of stuff that the ground lacks."""
-        used = {self.names[p.element.key] for p in ground}
-        kinds = [n for n in (_WALLS if wall else _HILLS) if n not in used]
-        kinds = kinds or [n for n in STUFF_NAMES if n not in used and n != "sky"]
-        name = kinds[self.rng.integers(len(kinds))]
-        stuff = random_stuff(
+    def region(self, name: str, shape: Shape | None = None) -> Ground:
+        """A region of the named stuff, everywhere or of some outline."""
+        return random_stuff(
             self.rng,
             self._world.bank,
             self._stuff_key(name),
@@ -63,7 +59,13 @@ class Stage:
             shape,
             recolour=self._manner.anything,
         )
-        return Performer(stuff)
+
+    def screen(self, shape: Shape, ground: Sequence[Performer], wall: bool) -> Performer:
+        """A region to stand before things, a wall or a hill, of stuff that the ground lacks."""
+        used = {self.names[p.element.key] for p in ground}
+        kinds = [n for n in (_WALLS if wall else _HILLS) if n not in used]
+        kinds = kinds or [n for n in STUFF_NAMES if n not in used and n != "sky"]
+        return Performer(self.region(kinds[self.rng.integers(len(kinds))], shape))
 
     def thing(
         self, sizes: tuple[float, float] = (0.18, 0.36), least_core: float = 0.0, **fields: float

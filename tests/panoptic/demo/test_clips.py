@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from panoptic.demo.artwork import load_artwork
 from panoptic.demo.clips import Clip, Span, Track, make_clip
-from panoptic.demo.scenarios import SCENARIOS
+from panoptic.demo.motion import Switch
+from panoptic.demo.scenarios import LONG_SCENARIOS, SCENARIOS
 from panoptic.demo.scenes import World
 
 SEEDS = range(6)
@@ -47,7 +48,7 @@ def covered(track: Track) -> int:
     return sum(s.stop - s.start for s in track.hidden if s.reason == "covered")
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *LONG_SCENARIOS])
 def test_same_seed_same_bytes(world, clip, scenario):
     first, again = clip(scenario, 0), make_clip(world, scenario, 0, FRAMES, SIZE)
     assert first.frames.tobytes() == again.frames.tobytes()
@@ -58,7 +59,7 @@ def test_same_seed_same_bytes(world, clip, scenario):
     assert first.frames.tobytes() != clip(scenario, 1).frames.tobytes()
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *LONG_SCENARIOS])
 def test_ids_mean_the_same_in_every_frame_and_tracks_count_them(clip, scenario):
     made = clip(scenario, 0)
     assert made.frames.shape == (FRAMES, *SIZE, 3)
@@ -241,6 +242,36 @@ def test_moving_things_get_somewhere_and_turning_ones_grow(clip, seed):
     made = clip("turn-and-grow", seed)
     sizes = [t.full[FRAMES // 2] / t.full[0] for t in things(made)]
     assert any(s > 1.3 or s < 0.75 for s in sizes)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_road_leaves_for_a_while_and_comes_back_changed(clip, seed):
+    made = clip("road-returns", seed)
+    (road,) = (t for t in made.tracks.values() if t.name == "road")
+    (away,) = road.hidden
+    assert away.stop - away.start >= FRAMES // 5
+    assert made.cuts == ()
+    before, after = made.truth[0].ids == road.id, made.truth[-1].ids == road.id
+    assert before.sum() > 400
+    assert after.sum() > 400
+    assert (before & after).sum() / (before | after).sum() < 0.9
+    (land,) = (t for t in made.tracks.values() if not t.is_thing and t.name not in ("sky", "road"))
+    assert land.visible.all()
+
+
+def test_a_switch_changes_at_its_time():
+    switch = Switch(0.5, "road", "dirt")
+    assert [switch.at(t) for t in (0.0, 0.49, 0.5, 1.0)] == ["road", "road", "dirt", "dirt"]
+
+
+def test_fifty_things_pass_a_few_at_a_time(world):
+    made = make_clip(world, "procession", 0, 200, (64, 64))
+    seen = [t.visible > 0 for t in things(made)]
+    assert len(seen) == 50
+    at_once = np.sum(seen, axis=0)
+    assert 2 <= at_once.min() <= at_once.max() <= 8
+    spans = [np.flatnonzero(each)[[0, -1]] for each in seen]
+    assert max(last - first for first, last in spans) < 30  # each passes, and doesn't come back
 
 
 def test_unnamed_and_augmented_clips(world):

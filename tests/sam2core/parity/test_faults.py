@@ -288,6 +288,27 @@ def other_masks_encoded_again(patch, model):
     wrap(patch, tracker.VideoTracker, "_encode_again", other)
 
 
+@fault("clip: from the middle to both ends")
+def corrections_seen_forward_alone(patch, model):
+    def one_way(select, self, frame_index, reverse=False, num_frames=None):
+        selection = select(self, frame_index, reverse, num_frames)
+        if not reverse:
+            return selection
+        seen = (p for p in selection.spatial if p[0].frame_index in self.prompted or not p[0].given)
+        return replace(selection, spatial=tuple(seen))
+
+    wrap(patch, MemoryBank, "select", one_way)
+
+
+@fault("clip: from the middle to both ends")
+def what_was_tracked_before_a_click_still_seen(patch, model):
+    def first(add, self, memory, prompted=False):
+        if memory.given or memory.frame_index not in self:
+            add(self, memory, prompted)
+
+    wrap(patch, MemoryBank, "add", first)
+
+
 @fault("clip: more prompted than selected")
 def unselected_prompts_dropped(patch, model):
     def drop(select, self, *args):
