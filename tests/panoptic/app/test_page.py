@@ -243,7 +243,7 @@ def test_words_and_levels_are_tried_and_wrong_files_told(browser, app, world, tm
             "w => document.getElementById('try').dataset.shown === w", arg=wanted
         )
 
-    level("regions.background", 0.9)
+    level("detector.box_threshold", 0.99)
     assert page.text("#try-segments") != before
     page.page.click("#try-reset")
     page.page.wait_for_selector("#try[data-shown='{}']")
