@@ -20,7 +20,7 @@ from sam2core.precision import cpu_has_amx
 ROWS_AT_ONCE = 512
 """Queries whose scores are computed together: of fewer, products of matrices are slower."""
 SCORES_AT_ONCE = 2**24
-"""Scores that are kept at once, at most: 16 MB in bfloat16."""
+"""Scores that are kept at once, at most: 32 MB in bfloat16."""
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, counted: int = 0, offset: float = 0.0) -> Tensor:
